@@ -1,0 +1,36 @@
+"""The user's mistakes: one line that says what was expected, what came, and the way out."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from types import ModuleType
+
+
+class UserError(Exception):
+    """The input was wrong. The command line prints the message as one line and exits with 2."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str], aliases: dict[str, str] | None = None):
+    """A `UserError` for a name that is none of `known`, with the nearest one as a suggestion."""
+    known, aliases = list(known), aliases or {}
+    near = [aliases[name]] if name in aliases else difflib.get_close_matches(name, known, n=2)
+    hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known)}."
+    return UserError(f"unknown {kind} {name!r}. {hint}")
+
+
+def require(module: str, extra: str) -> ModuleType:
+    """Imports `module`, or says which extra of rnnkit brings it.
+
+    Raises:
+        UserError: the module is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module.partition(".")[0]:
+            raise
+        raise UserError(
+            f"{error.name} is not installed. Install it with: pip install 'rnnkit[{extra}]'"
+        ) from None

@@ -1,0 +1,174 @@
+"""The contract of a task: what a sequence problem is."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pipelines.settings import Settings
+
+Tensors = dict[str, tf.Tensor]
+
+
+class Record(Protocol):
+    """One decoded sequence: a piece, a review, a tagged sentence, a clip."""
+
+    name: str
+    """Where it comes from, for messages: a file, a line, an index."""
+
+    @property
+    def group(self) -> str:
+        """Records of one group (the same tune, patient, scene) never stand on two sides of a split.
+        Equal records have equal groups."""
+
+    def digest(self) -> bytes:
+        """A hash of its content, for the fingerprint of the data."""
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A record that was left out."""
+
+    place: str  # the file, or file:line
+    reason: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a task found in a source, before any split is made."""
+
+    parts: dict[str, list[Record]]  # {"all": [...]}, or the given "train", "valid", "test"
+    description: str  # of the data, for reports and the model card
+    dropped: list[Dropped] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)  # what was changed in reading, counted
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A signature of the export: a named function of a batch of raw inputs."""
+
+    function: Callable[..., Tensors]
+    inputs: dict[str, tf.TensorSpec]  # every one with a batch dimension
+
+
+@dataclass(frozen=True)
+class Served:
+    """What a task exports."""
+
+    endpoints: dict[str, Endpoint]  # "serving_default", "stream", "stream_init"
+    core: tf.types.experimental.GenericFunction  # the numeric part; the `tpu_func` alias
+    core_inputs: dict[str, tf.TensorSpec]  # its arguments by name, with static shapes
+    client: str  # source of an example client that needs only TensorFlow
+
+
+class Task(abc.ABC):
+    """A sequence problem: how to read it, what goes in, what comes out, how it is scored.
+
+    The life of a task object: `Task(settings)`; `read`; `learn` from the training part, or
+    `Task(settings, learnt)` when a run is loaded; then everything else.
+
+    Args:
+        settings: an instance of the task's `Settings` class.
+        learnt: what `learn` returned (JSON): vocabulary, labels, what the data hold.
+    """
+
+    name: ClassVar[str]
+    Settings: ClassVar[type[Settings]]
+    metrics: ClassVar[tuple[str, ...]]  # names, the first one leads
+    selection: ClassVar[str]  # column of metrics.csv that picks the best epoch; lower is better
+
+    def __init__(self, settings: Settings, learnt: dict[str, Any] | None = None) -> None:
+        self.settings = settings
+        self.learnt = learnt or {}
+
+    # --- data -----------------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def read(self, source: str | None) -> Reading:
+        """Reads the embedded default (None), a path, or `tfds:NAME`.
+
+        Raises:
+            UserError: nothing usable is left, or the source is none of the known kinds.
+        """
+
+    @abc.abstractmethod
+    def learn(self, records: Sequence[Record]) -> dict[str, Any]:
+        """What the model must know of the training part, as JSON; also set as `self.learnt`."""
+
+    @abc.abstractmethod
+    def describe(self, records: Sequence[Record]) -> dict[str, str]:
+        """Counts worth a look before training: `{"frames": "13807", ...}`."""
+
+    # --- tensors --------------------------------------------------------------------------------
+
+    @property
+    @abc.abstractmethod
+    def element_spec(self) -> Tensors:
+        """TensorSpecs of one element; an axis of None is time."""
+
+    @abc.abstractmethod
+    def element(self, record: Record) -> dict[str, np.ndarray]:
+        """A record as arrays, nothing padded."""
+
+    @abc.abstractmethod
+    def length(self, element: Tensors) -> tf.Tensor:
+        """Steps of an element, by which batches are bucketed."""
+
+    def augment(self, element: Tensors, seed: tf.Tensor) -> Tensors:
+        """A random variation of a training element; `seed` is an int32 (2,) for stateless ops."""
+        return element
+
+    @abc.abstractmethod
+    def example(self, batch: Tensors, lengths: tf.Tensor) -> tuple[Any, Any, Any]:
+        """A padded batch as `(x, y, sample_weight)`. Weights of padding are zero; rows that only
+        fill the batch have length 0."""
+
+    # --- model ----------------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def model(self) -> keras.Model:
+        """A new, uncompiled model, its weights drawn from `settings.seed`."""
+
+    @abc.abstractmethod
+    def compile_arguments(self) -> dict[str, Any]:
+        """`loss` and `weighted_metrics` of `model.compile`."""
+
+    # --- scores ---------------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def scores(self, model: keras.Model, batches: tf.data.Dataset) -> dict[str, float]:
+        """Every metric over `batches` of `example`s, exact whatever the padding."""
+
+    @abc.abstractmethod
+    def fit_floors(self, records: Sequence[Record]) -> dict[str, np.ndarray]:
+        """The models without recurrence, fitted on the training part; saved with the run."""
+
+    @abc.abstractmethod
+    def floors(
+        self, fitted: dict[str, np.ndarray], records: Sequence[Record]
+    ) -> dict[str, dict[str, float]]:
+        """What they reach on `records`: `{"markov": {"nll": 10.49}, ...}`."""
+
+    # --- use ------------------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def predict(self, model: keras.Model, records: Sequence[Record]) -> list[dict[str, Any]]:
+        """An answer a record, as JSON."""
+
+    @abc.abstractmethod
+    def served(self, model: keras.Model) -> Served:
+        """What an export of `model` offers."""
+
+    @abc.abstractmethod
+    def requests(self, records: Sequence[Record]) -> dict[str, dict[str, np.ndarray]]:
+        """Real inputs an endpoint, as a batch: for warm-up and for the export's check of itself."""
+
+    def plots(self, model: keras.Model, records: Sequence[Record], folder: str) -> None:
+        """Pictures of the task's own, written into `folder`."""
+        return None

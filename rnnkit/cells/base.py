@@ -1,0 +1,174 @@
+"""The contract of a cell: one step of a recurrent net, `(x_t, states) -> (y_t, states)`."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from rnnkit.cells.initializers import PerGate
+
+Tensor = Any
+States = list[Tensor]
+
+
+class Cell(keras.layers.Layer, abc.ABC):
+    """One step of a recurrent net, in two halves.
+
+        p_t         = project(x_t)          x_t W + b, for all gates at once
+        y_t, states = step(p_t, states)     everything that needs the past
+
+    Only `step` depends on the step before. `project` takes inputs of any leading shape, so `RNN`
+    projects all steps of a sequence in one product before its loop, and Keras's own `RNN`, which
+    knows only `call`, gets the same result step by step.
+
+    A concrete cell names its `gates` (the blocks of the input kernel, in order), creates its
+    recurrent weights in `build_recurrent`, and writes its equations in `step`. It uses recurrent
+    weights through `dot` (a matrix), `scale` (a vector a unit) and `shift` (a bias): an engine that
+    runs the cell over time can then form the gradient of each weight once for the whole sequence.
+
+    Args:
+        units: positive int, the width n of the state h.
+        kernel_initializer: for the input weights W (m, gates * n), applied to each gate's (m, n)
+            block by itself. Glorot keeps the variance of the pre-activations near that of x.
+        recurrent_initializer: for the recurrent weights, each gate's (n, n) block by itself.
+            Orthogonal blocks neither shrink nor stretch the state (Saxe et al. 2014); Keras makes
+            only the fused (n, gates * n) matrix orthogonal, whose blocks are not.
+        kernel_regularizer, recurrent_regularizer: a Keras regularizer or its name.
+
+    Call arguments:
+        inputs: x_t, (batch, m).
+        states: list of (batch, n) tensors, as `get_initial_state` makes them.
+
+    Returns:
+        `(y_t, states)`: the output (batch, output_size) and the states after the step.
+
+    Raises:
+        ValueError: `units` is not a positive int, or `states` has not `len(state_size)` tensors.
+    """
+
+    gates: tuple[str, ...]
+    paper: str
+
+    def __init__(
+        self,
+        units: int,
+        *,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(units, int) or isinstance(units, bool) or units <= 0:
+            raise ValueError(
+                f"units must be a positive int. Received: units={units!r}. "
+                f"Example: {type(self).__name__}(64)."
+            )
+        self.units = units
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.recurrent_initializer = keras.initializers.get(recurrent_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.recurrent_regularizer = keras.regularizers.get(recurrent_regularizer)
+
+    # --- what a concrete cell gives -------------------------------------------------------------
+
+    @property
+    @abc.abstractmethod
+    def state_size(self) -> int | list[int]:
+        """Width of the state, or a list of widths, one a state."""
+
+    @property
+    @abc.abstractmethod
+    def output_size(self) -> int:
+        """Width of y_t."""
+
+    @abc.abstractmethod
+    def build_recurrent(self) -> None:
+        """Creates the weights that `step` uses."""
+
+    @abc.abstractmethod
+    def step(self, projected: Tensor, states: States) -> tuple[Tensor, States]:
+        """`(p_t, states) -> (y_t, states)`: the equations of the cell."""
+
+    def initial_bias(self, gate: str) -> float:
+        """Value at which the bias of `gate` starts."""
+        return 0.0
+
+    # --- Keras's contract -----------------------------------------------------------------------
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(input_shape[-1], len(self.gates) * self.units),
+            initializer=PerGate(self.kernel_initializer, len(self.gates)),
+            regularizer=self.kernel_regularizer,
+        )
+        self.bias = self.add_weight(
+            name="bias", shape=(len(self.gates) * self.units,), initializer="zeros"
+        )
+        self.bias.assign(
+            ops.repeat(ops.array([self.initial_bias(gate) for gate in self.gates]), self.units)
+        )
+        self.build_recurrent()
+
+    def call(self, inputs: Tensor, states: States, training: bool | None = None):
+        states = list(states) if isinstance(states, (list, tuple)) else [states]
+        if len(states) != len(self.state_sizes):
+            raise ValueError(
+                f"{type(self).__name__} has {len(self.state_sizes)} state(s), of widths "
+                f"{self.state_sizes}. Received: {len(states)} state(s). "
+                "Example: cell(x, cell.get_initial_state(batch_size))."
+            )
+        return self.step(self.project(inputs), states)
+
+    def project(self, inputs: Tensor) -> Tensor:
+        """x W + b: (..., m) -> (..., gates * n)."""
+        return ops.matmul(inputs, self.kernel) + self.bias
+
+    @property
+    def state_sizes(self) -> list[int]:
+        """`state_size` as a list."""
+        size = self.state_size
+        return list(size) if isinstance(size, (list, tuple)) else [size]
+
+    def get_initial_state(self, batch_size: int | Tensor | None = None) -> States:
+        """Zeros: one (batch_size, width) tensor a state."""
+        return [ops.zeros((batch_size, width), dtype=self.compute_dtype) for width in self.state_sizes]
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "recurrent_initializer": keras.initializers.serialize(self.recurrent_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "recurrent_regularizer": keras.regularizers.serialize(self.recurrent_regularizer),
+        }
+
+    # --- how a step uses its weights ------------------------------------------------------------
+
+    def dot(self, tensor: Tensor, kernel: Tensor) -> Tensor:
+        """tensor W: (batch, a) times a weight (a, b)."""
+        return ops.matmul(tensor, kernel)
+
+    def scale(self, tensor: Tensor, weight: Tensor) -> Tensor:
+        """tensor * w: (batch, n) times a weight (n,), unit by unit."""
+        return tensor * weight
+
+    def shift(self, tensor: Tensor, bias: Tensor) -> Tensor:
+        """tensor + b: (batch, n) plus a weight (n,)."""
+        return tensor + bias
+
+    def add_recurrent_kernel(self, name: str, gates: int) -> Any:
+        """A weight (n, gates * n), each gate's block initialised by itself."""
+        return self.add_weight(
+            name=name,
+            shape=(self.units, gates * self.units),
+            initializer=PerGate(self.recurrent_initializer, gates),
+            regularizer=self.recurrent_regularizer,
+        )
