@@ -62,7 +62,7 @@ class Served:
     """What a task exports."""
 
     endpoints: dict[str, Endpoint]  # "serving_default", "stream", "stream_init"
-    core: tf.types.experimental.GenericFunction  # the numeric part; the `tpu_func` alias
+    core: Callable[..., Any]  # a tf.function, the numeric part: the `tpu_func` alias
     core_inputs: dict[str, tf.TensorSpec]  # its arguments by name, with static shapes
     client: str  # source of an example client that needs only TensorFlow
 
@@ -172,3 +172,29 @@ class Task(abc.ABC):
     def plots(self, model: keras.Model, records: Sequence[Record], folder: str) -> None:
         """Pictures of the task's own, written into `folder`."""
         return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateRequest:
+    """What `generate` was asked for; each task documents which fields it reads."""
+
+    length: int | None = None  # steps, the primer included; None: the task's default
+    temperature: float = 1.0
+    primer: str | None = None  # a file or a text
+    seed: int = 0
+    count: int = 1
+    tempo: float | None = None  # quarter notes a minute; None: the primer's, or the task's default
+    melody: str | None = None  # a file whose top voice is kept
+
+
+class Generative(abc.ABC):
+    """What a task offers besides when its model can make new sequences."""
+
+    @abc.abstractmethod
+    def generate(self, model: keras.Model, request: GenerateRequest) -> list[Record]:
+        """`request.count` new records, the k-th drawn from seed `request.seed + k`."""
+
+    @abc.abstractmethod
+    def write(self, records: Sequence[Record], out: str) -> list[str]:
+        """Writes them under the file name `out` (a number is added when there are several) in
+        every form the task has, and returns the paths."""
