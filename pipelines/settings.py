@@ -20,14 +20,19 @@ def setting(
     above: float | None = None,
     maximum: float | None = None,
     choices: tuple[str, ...] = (),
+    reading: bool = False,
 ) -> Any:
-    """A field of a settings class: its default, what it means with its unit, and its range."""
+    """A field of a settings class: its default, what it means with its unit, and its range.
+
+    `reading` marks what decides how files are read: `rnnkit check` has these options too.
+    """
     metadata = {
         "help": help,
         "minimum": minimum,
         "above": above,
         "maximum": maximum,
         "choices": choices,
+        "reading": reading,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -39,9 +44,13 @@ class Settings:
     cell: str = setting("lstm", "recurrent cell, one that `rnnkit cells` lists")
     units: int = setting(128, "width of each recurrent layer", minimum=1)
     layers: int = setting(1, "number of recurrent layers", minimum=1)
-    dropout: float = setting(0.0, "share of activations dropped in training", minimum=0, maximum=0.95)
+    dropout: float = setting(
+        0.0, "share of activations dropped in training", minimum=0, maximum=0.95
+    )
     epochs: int = setting(50, "most passes over the training part", minimum=1)
-    patience: int = setting(10, "epochs without a better validation score before it stops", minimum=1)
+    patience: int = setting(
+        10, "epochs without a better validation score before it stops", minimum=1
+    )
     batch_size: int = setting(32, "sequences a batch", minimum=1)
     learning_rate: float = setting(1e-3, "step size of Adam at the start", above=0)
     clip_norm: float = setting(1.0, "largest norm of the gradient; longer ones are scaled", above=0)

@@ -1,0 +1,79 @@
+"""The command line `rnnkit`: a thin layer over what `pipelines` offers from Python.
+
+Importing it imports neither Keras nor TensorFlow, so that every `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import typer
+
+from pipelines.cli import quiet
+from pipelines.cli.data import check_app, train_app
+from pipelines.cli.failures import UNEXPECTED, explain
+from pipelines.cli.names import Commands
+from pipelines.cli.runs import evaluate, export, generate, inspect, predict
+from pipelines.cli.tables import cells, tasks
+
+app = typer.Typer(
+    name="rnnkit",
+    cls=Commands,
+    help="Recurrent networks for Keras 3, from the equation to a served model.",
+    add_completion=False,
+    no_args_is_help=True,
+)
+for command in (tasks, cells):
+    app.command()(command)
+app.add_typer(check_app, name="check")
+app.add_typer(train_app, name="train")
+for command in (evaluate, predict, generate, export, inspect):
+    app.command()(command)
+
+
+@app.callback()
+def _options(
+    debug: bool = typer.Option(
+        False, "--debug", help="show tracebacks and TensorFlow's notes; goes with any command"
+    ),
+) -> None:
+    pass  # `main` has taken --debug out already, because it may stand anywhere
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        arguments: the words after `rnnkit`; those of the process by default.
+
+    Returns:
+        The exit status: 0 done, 2 the user's input was wrong, 130 interrupted, 1 anything else.
+    """
+    words, quiet.debug = _take_debug(list(sys.argv[1:] if arguments is None else arguments))
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        status = app(words, prog_name="rnnkit", standalone_mode=False) or 0
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # `rnnkit cells | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNEXPECTED
+    except typer.Abort:
+        return UNEXPECTED
+    except Exception as error:
+        if quiet.debug:
+            traceback.print_exc()
+        line, status = explain(error)
+        if line:
+            print(f"error: {' '.join(line.split())}", file=sys.stderr)
+        return status
+
+
+def _take_debug(words: list[str]) -> tuple[list[str], bool]:
+    end = words.index("--") if "--" in words else len(words)
+    options = [word for word in words[:end] if word != "--debug"]
+    return options + words[end:], len(options) < end

@@ -1,0 +1,58 @@
+"""How an answer is printed: a table for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+WIDTH = 160  # of a table that goes into a file or a pipe
+
+
+def to_json(value: Any) -> str:
+    """One line of strict JSON: NumPy numbers become numbers, NaN and infinities become null."""
+    return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+
+
+def print_json(value: Any) -> None:
+    """The one JSON object of a `--json` answer."""
+    sys.stdout.write(to_json(value) + "\n")
+
+
+def print_table(header: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
+    """A table on stdout; numbers are rounded to four digits after the point."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = [[_words(cell) for cell in row] for row in rows]
+    table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD)
+    for name in header:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))  # Text: brackets in names are no markup
+    terminal = sys.stdout.isatty()
+    Console(file=sys.stdout, width=None if terminal else WIDTH, highlight=False).print(table)
+
+
+def _words(cell: Any) -> str:
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    if isinstance(cell, float):
+        return f"{cell:.4f}"
+    return "" if cell is None else str(cell)

@@ -1,0 +1,144 @@
+"""`rnnkit check TASK` and `rnnkit train TASK`: from data to a run."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from pipelines import TASKS
+from pipelines.cli import quiet
+from pipelines.cli.answers import print_json, print_table
+from pipelines.cli.flags import settings_class, with_settings
+from pipelines.cli.names import Tasks
+from pipelines.cli.tables import AsJson
+
+_DATA = "a path or tfds:NAME; the task's own data by default"
+Source = Annotated[str | None, typer.Option(help=_DATA, show_default=False)]
+Valid = Annotated[
+    str | None, typer.Option(help="records for validation; a tenth of the data by default")
+]
+Test = Annotated[
+    str | None, typer.Option(help="records for the test; a tenth of the data by default")
+]
+RunFolder = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR",
+        help="folder of the run; runs/<task>-<cell>-<hash of settings and data> by default",
+    ),
+]
+Init = Annotated[
+    str | None, typer.Option(metavar="RUN", help="an earlier run whose weights it starts from")
+]
+
+check_app = typer.Typer(
+    cls=Tasks,
+    no_args_is_help=True,
+    subcommand_metavar="TASK",
+    help="Validates data before anything is spent: counts, lengths, what is dropped, leaks.",
+)
+train_app = typer.Typer(
+    cls=Tasks,
+    no_args_is_help=True,
+    subcommand_metavar="TASK",
+    help="Trains a model into a run folder; the same command again resumes it.",
+)
+
+
+def _check(task: str) -> Callable[..., None]:
+    def check(
+        *,
+        data: Source = None,
+        valid: Valid = None,
+        test: Test = None,
+        json: AsJson = False,
+        **settings: Any,
+    ) -> None:
+        chosen = settings_class(task)(**settings)
+        with quiet.work():
+            from pipelines import load_class
+            from pipelines.sources import load
+
+            problem = load_class(TASKS[task].task)(chosen)
+            found = load(problem, data, valid, test)
+            answer = {
+                "task": task,
+                "data": found.source,
+                "description": found.description,
+                "fingerprint": found.fingerprint,
+                "parts": {
+                    part: {"records": len(records), **problem.describe(records)}
+                    for part, records in found.parts.items()
+                },
+                "dropped": [dataclasses.asdict(dropped) for dropped in found.dropped],
+                "remarks": found.remarks,
+                "leaks": found.leaks,
+            }
+        if json:
+            print_json(answer)
+        else:
+            _print_check(answer)
+
+    check.__doc__ = f"Validates data for {task}: {TASKS[task].input}."
+    return check
+
+
+def _print_check(answer: dict[str, Any]) -> None:
+    print(answer["description"])
+    counts = answer["parts"]
+    rows = list(dict.fromkeys(name for part in counts.values() for name in part))
+    print_table(
+        ("", *counts), [[name, *(part.get(name) for part in counts.values())] for name in rows]
+    )
+    for title in ("dropped", "remarks", "leaks"):
+        found = answer[title]
+        print(f"{title}: {len(found) or 'none'}")
+        for item in found:
+            words = f"{item['place']}: {item['reason']}" if isinstance(item, dict) else item
+            print(f"  {words}")
+
+
+def _train(task: str) -> Callable[..., None]:
+    def train(
+        *,
+        data: Source = None,
+        valid: Valid = None,
+        test: Test = None,
+        run: RunFolder = None,
+        init: Init = None,
+        **settings: Any,
+    ) -> None:
+        settings_class(task)(**settings)  # says what is wrong before TensorFlow is imported
+        try:
+            with quiet.work():
+                from pipelines.training import train
+
+                finished = train(task, data, valid=valid, test=test, run=run, init=init, **settings)
+        except KeyboardInterrupt:
+            print("interrupted: the same command resumes the run", file=sys.stderr)
+            raise typer.Exit(130) from None
+        _print_run(finished)
+
+    train.__doc__ = f"Trains {task}: {TASKS[task].input} -> {TASKS[task].output}."
+    return train
+
+
+def _print_run(run: Any) -> None:
+    from pipelines.cli.runs import print_scores
+
+    print_scores(run.metrics["test"])
+    folder = shlex.quote(str(run.path))
+    print(f"run: {run.path}")
+    print(f"  rnnkit evaluate {folder}")
+    print(f"  rnnkit generate {folder} --out new.mid")
+    print(f"  rnnkit export {folder}")
+
+
+for _task in TASKS:
+    check_app.command(_task)(with_settings(_check(_task), _task, reading=True))
+    train_app.command(_task)(with_settings(_train(_task), _task))

@@ -1,0 +1,69 @@
+"""What went wrong, as one line for the user and an exit status: 2 their input, 1 anything else."""
+
+from __future__ import annotations
+
+import difflib
+import errno
+
+import typer
+
+from pipelines.errors import UserError
+
+WRONG_INPUT = 2
+UNEXPECTED = 1
+
+_PLACE = {
+    errno.ENOSPC: "no space left on the disk. Free some, or name another place",
+    errno.EDQUOT: "the disk quota is used up. Free some, or name another place",
+    errno.EACCES: "no permission. Change it, or name another place",
+    errno.EPERM: "not permitted there. Name another place",
+    errno.EROFS: "a read-only file system. Name another place",
+    errno.EISDIR: "expected a file. Received: a folder",
+    errno.ENOTDIR: "expected a folder. Received: a file on the way there",
+    errno.ENAMETOOLONG: "the name is too long. Choose a shorter one",
+}
+
+
+def explain(error: BaseException) -> tuple[str, int]:
+    """The line and the exit status for whatever ended a command."""
+    if isinstance(error, UserError):
+        return str(error), WRONG_INPUT
+    if isinstance(error, typer.TyperException):
+        return _usage(error), WRONG_INPUT
+    number = _errno(error)
+    if number in _PLACE:
+        place = getattr(error, "filename", None)
+        return (f"{place}: " if place else "") + f"{_PLACE[number]}.", WRONG_INPUT
+    words = str(error).strip().splitlines()
+    reason = f"{type(error).__name__}: {words[0]}" if words else type(error).__name__
+    return f"unexpected {reason} (the same command with --debug shows where)", UNEXPECTED
+
+
+def _errno(error: BaseException) -> int | None:
+    """The system's error number. HDF5 and TensorFlow write it into their messages only."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    words = str(error)
+    if "No space left on device" in words:
+        return errno.ENOSPC
+    if type(error).__name__ == "PermissionDeniedError":
+        return errno.EACCES
+    return None
+
+
+def _usage(error: typer.TyperException) -> str:
+    """Typer's message as one line in our words; empty where Typer has printed the help."""
+    option, known = getattr(error, "option_name", None), getattr(error, "possibilities", None)
+    if option and known:
+        near = difflib.get_close_matches(option, known, n=1, cutoff=0)
+        return f"unknown option {option}. Did you mean {near[0]}?"
+    parameter, invalid = getattr(error, "param", None), error.__cause__
+    if parameter is not None and hasattr(invalid, "errors"):
+        found = invalid.errors()[0]
+        rule = found["msg"].partition(",")[0].replace("Input should be", "must be")
+        return f"{parameter.opts[0]} {rule}. Received: {found['input']}."
+    words = " ".join(getattr(error, "format_message", error.__str__)().split())
+    context = getattr(error, "ctx", None)
+    if not words or context is None:
+        return words
+    return f"{words.rstrip('.')}. See: {context.command_path} --help"
