@@ -13,7 +13,7 @@ help:
 	@echo 'make prove   the long proofs at full counts; writes benchmarks/proofs.md'
 	@echo 'make lint    ruff and mypy'
 	@echo 'make bench   the measurements behind the tables in benchmarks/'
-	@echo 'make clean   removes .venv, runs and caches'
+	@echo 'make clean   removes .venv and caches; runs and exports stay'
 
 demo: .venv/music
 	$(BIN)/rnnkit train music --run runs/demo --epochs 12
@@ -35,7 +35,7 @@ bench: .venv/dev
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
 
 clean:
-	rm -rf .venv runs build *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .mypy_cache
 
 # An environment for an extra; the file says that its installation has finished.
 .venv/music .venv/dev: .venv/%: pyproject.toml constraints.txt | $(BIN)/python

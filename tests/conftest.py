@@ -1,0 +1,58 @@
+"""Options of this suite: `--proofs FILE` writes what the long proofs did as a table."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--proofs", metavar="FILE", help="write a Markdown table of the proofs run")
+
+
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> None:
+    lines = (getattr(item.function, "__doc__", None) or "").strip().splitlines()
+    if call.when == "setup" and lines:
+        item.user_properties.append(("says", lines[0]))
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    path = config.getoption("--proofs")
+    if path is None:
+        return
+    reports = [
+        report
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
+        if report.when == "call"
+    ]
+    rows = [_row(report) for report in sorted(reports, key=lambda report: report.nodeid)]
+    Path(path).write_text("\n".join([*_heading(), *rows]) + "\n", "utf-8")
+
+
+def _heading() -> list[str]:
+    return [
+        "# Proofs",
+        "",
+        "Written by `make prove`: the tests that are too long for `make test`, at full counts.",
+        f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}.",
+        "",
+        "| proof | what it shows | count | seconds | result |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+
+
+def _row(report: pytest.TestReport) -> str:
+    """A test tells its counts with `record_property("kills", 20)`."""
+    properties = dict(report.user_properties)
+    says = str(properties.pop("says", "")).replace("|", "\\|")
+    counts = ", ".join(f"{value} {name}" for name, value in properties.items())
+    name = report.nodeid.removeprefix("tests/").replace("|", "\\|")
+    return f"| `{name}` | {says} | {counts} | {report.duration:.0f} | {report.outcome} |"
