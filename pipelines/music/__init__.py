@@ -1,0 +1,1 @@
+"""Polyphonic music: the next chord from all chords before it."""
