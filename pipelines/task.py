@@ -171,7 +171,6 @@ class Task(abc.ABC):
 
     def plots(self, model: keras.Model, records: Sequence[Record], folder: str) -> None:
         """Pictures of the task's own, written into `folder`."""
-        return
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,22 +54,21 @@ class FrameNats(keras.metrics.Mean):
     """Mean nats a step, over all steps but each piece's first, which no step comes before.
 
     Args:
-        channels: list of int, which channels count: [0] the sounding keys, [1] the strikes.
+        channel: int, what is counted: 0 the sounding keys, 1 the strikes.
     """
 
-    def __init__(self, channels: list[int], name: str, **kwargs: Any) -> None:
+    def __init__(self, channel: int, name: str, **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
-        self.channels = channels
+        self.channel = channel
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        cost = nats(y_true, y_pred)[:, 1:]
-        cost = sum(cost[..., channel] for channel in self.channels)
+        cost = nats(y_true, y_pred)[:, 1:, self.channel]
         if sample_weight is not None:
             sample_weight = sample_weight[:, 1:]
         return super().update_state(cost, sample_weight=sample_weight)
 
     def get_config(self) -> dict[str, Any]:
-        return {"channels": self.channels, "name": self.name, "dtype": self.dtype}
+        return {"channel": self.channel, "name": self.name, "dtype": self.dtype}
 
 
 def frame_scores(model: MusicModel, batches: tf.data.Dataset) -> dict[str, float]:

@@ -37,10 +37,7 @@ class MusicTask(Task, Generative):
     name = "music"
     Settings = MusicSettings
     metrics = ("nll", "onset_nll", "frame_accuracy")
-
-    @property
-    def selection(self) -> str:
-        return "val_joint_nll" if self.learnt["strikes"] else "val_nll"
+    selection = "val_nll"
 
     # --- data -----------------------------------------------------------------------------------
 
@@ -124,10 +121,9 @@ class MusicTask(Task, Generative):
         return model
 
     def compile_arguments(self) -> dict[str, Any]:
-        metrics = [scores.FrameNats([0], name="nll")]
+        metrics = [scores.FrameNats(0, name="nll")]
         if self.learnt["strikes"]:
-            metrics.append(scores.FrameNats([1], name="onset_nll"))
-            metrics.append(scores.FrameNats([0, 1], name="joint_nll"))
+            metrics.append(scores.FrameNats(1, name="onset_nll"))
         return {"loss": scores.FrameLoss(), "weighted_metrics": metrics}
 
     # --- scores ---------------------------------------------------------------------------------
@@ -219,12 +215,12 @@ class MusicTask(Task, Generative):
 
     def write(self, records: Sequence[Piece], out: str) -> list[str]:
         """A `.mid`, a `.wav` and a `.png` a piece."""
-        stem = Path(out).with_suffix("") if Path(out).suffix in (".mid", ".midi") else Path(out)
-        paths: list[str] = []
+        target = Path(out)
+        paths: list[Path] = []
         for k, piece in enumerate(records, start=1):
-            name = stem.with_name(f"{stem.name}-{k}") if len(records) > 1 else stem
-            paths += render.write_all(piece, name)
-        return paths
+            numbered = target.with_name(f"{target.stem}-{k}{target.suffix}")
+            paths += render.write_piece(piece, numbered if len(records) > 1 else target)
+        return [str(path) for path in paths]
 
     # --- export ---------------------------------------------------------------------------------
 
