@@ -26,12 +26,15 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
 )
-for command in (tasks, cells):
-    app.command()(command)
+app.command()(tasks)
+app.command()(cells)
 app.add_typer(check_app, name="check")
 app.add_typer(train_app, name="train")
-for command in (evaluate, predict, generate, export, inspect):
-    app.command()(command)
+app.command()(evaluate)
+app.command()(predict)
+app.command()(generate)
+app.command()(export)
+app.command()(inspect)
 
 
 @app.callback()

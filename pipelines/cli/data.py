@@ -6,7 +6,7 @@ import dataclasses
 import shlex
 import sys
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,9 +15,13 @@ from pipelines.cli import quiet
 from pipelines.cli.answers import print_json, print_table
 from pipelines.cli.flags import settings_class, with_settings
 from pipelines.cli.names import Tasks
+from pipelines.cli.runs import print_scores
 from pipelines.cli.tables import AsJson
 
 _DATA = "a path or tfds:NAME; the task's own data by default"
+if TYPE_CHECKING:
+    from pipelines.run import Run
+
 Source = Annotated[str | None, typer.Option(help=_DATA, show_default=False)]
 Valid = Annotated[
     str | None, typer.Option(help="records for validation; a tenth of the data by default")
@@ -61,10 +65,10 @@ def _check(task: str) -> Callable[..., None]:
     ) -> None:
         chosen = settings_class(task)(**settings)
         with quiet.work():
-            from pipelines import load_class
+            from pipelines.run import task_class
             from pipelines.sources import load
 
-            problem = load_class(TASKS[task].task)(chosen)
+            problem = task_class(task)(chosen)
             found = load(problem, data, valid, test)
             answer = {
                 "task": task,
@@ -113,11 +117,13 @@ def _train(task: str) -> Callable[..., None]:
         init: Init = None,
         **settings: Any,
     ) -> None:
-        settings_class(task)(**settings)  # says what is wrong before TensorFlow is imported
+        chosen = settings_class(task)(**settings)
         try:
             with quiet.work():
+                from pipelines.cells import recurrent_layer
                 from pipelines.training import train
 
+                recurrent_layer(chosen.cell, 1)  # a wrong name is told before data are read
                 finished = train(task, data, valid=valid, test=test, run=run, init=init, **settings)
         except KeyboardInterrupt:
             print("interrupted: the same command resumes the run", file=sys.stderr)
@@ -128,15 +134,18 @@ def _train(task: str) -> Callable[..., None]:
     return train
 
 
-def _print_run(run: Any) -> None:
-    from pipelines.cli.runs import print_scores
+def _print_run(run: Run) -> None:
+    from pipelines.task import Generative
 
-    print_scores(run.metrics["test"])
+    part = "test" if "test" in run.metrics else "valid"
+    print(f"best epoch {run.metrics['best_epoch']}, scored on the {part} part")
+    print_scores(**run.metrics[part])
     folder = shlex.quote(str(run.path))
-    print(f"run: {run.path}")
-    print(f"  rnnkit evaluate {folder}")
-    print(f"  rnnkit generate {folder} --out new.mid")
-    print(f"  rnnkit export {folder}")
+    use = "generate" if isinstance(run.task, Generative) else "predict --input FILE"
+    print(f"{run.path} holds the run. Next:")
+    for command in ("evaluate", use, "export"):
+        words, _, options = command.partition(" ")
+        print(f"  rnnkit {words} {folder} {options}".rstrip())
 
 
 for _task in TASKS:

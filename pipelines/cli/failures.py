@@ -57,9 +57,9 @@ def _usage(error: typer.TyperException) -> str:
     if option and known:
         near = difflib.get_close_matches(option, known, n=1, cutoff=0)
         return f"unknown option {option}. Did you mean {near[0]}?"
-    parameter, invalid = getattr(error, "param", None), error.__cause__
-    if parameter is not None and hasattr(invalid, "errors"):
-        found = invalid.errors()[0]
+    parameter, details = getattr(error, "param", None), getattr(error.__cause__, "errors", None)
+    if parameter is not None and details is not None:
+        found = details()[0]
         rule = found["msg"].partition(",")[0].replace("Input should be", "must be")
         return f"{parameter.opts[0]} {rule}. Received: {found['input']}."
     words = " ".join(getattr(error, "format_message", error.__str__)().split())

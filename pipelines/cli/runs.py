@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,9 @@ from pipelines.cli import quiet
 from pipelines.cli.answers import print_json, print_table, to_json
 from pipelines.cli.tables import AsJson
 from pipelines.errors import UserError
+
+if TYPE_CHECKING:
+    from pipelines.run import Run
 
 RunFolder = Annotated[str, typer.Argument(metavar="RUN", help="folder of a run")]
 
@@ -139,7 +142,7 @@ def print_scores(metrics: dict[str, float], floors: dict[str, dict[str, float]])
     )
 
 
-def _load(run: str) -> Any:
+def _load(run: str) -> Run:
     from pipelines.run import Run
 
     return Run.load(run)
