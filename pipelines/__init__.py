@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipelines.run import Run
 
 
 @dataclass(frozen=True)
@@ -29,3 +34,23 @@ TASKS: dict[str, TaskRow] = {
         data="Bach chorales of music21's corpus",
     ),
 }
+
+
+def train(task: str, data: str | PathLike[str] | None = None, **arguments: Any) -> Run:
+    """Trains a model, or goes on where the same call was stopped: `pipelines.training.train`."""
+    from pipelines.quiet import start_tensorflow
+
+    start_tensorflow()
+    from pipelines.training import train
+
+    return train(task, data, **arguments)
+
+
+def load_run(path: str | PathLike[str]) -> Run:
+    """Opens the run in the folder `path`: `pipelines.run.Run`."""
+    from pipelines.quiet import start_tensorflow
+
+    start_tensorflow()
+    from pipelines.run import Run
+
+    return Run.load(path)

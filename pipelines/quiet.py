@@ -1,0 +1,28 @@
+"""TensorFlow's start, without its lines on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def start_tensorflow() -> None:
+    """Imports TensorFlow and finds its devices, with stderr closed to what it says meanwhile.
+
+    Its C++ code writes to the file itself, before it looks at any log level. Errors still raise.
+    """
+    if "tensorflow" in sys.modules:
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        import tensorflow as tf
+
+        tf.config.list_logical_devices()
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

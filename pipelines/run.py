@@ -1,0 +1,215 @@
+"""A run: one trained model in one folder, complete."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from pipelines import TASKS, schedule
+from pipelines.errors import UserError, unknown_name
+from pipelines.evaluation import score
+from pipelines.files import Row, read_rows
+from pipelines.settings import Settings
+from pipelines.sources import Data, load
+from pipelines.task import GenerateRequest, Generative, Record, Task
+
+FORMAT = 1  # of the folder; a change that older code cannot read raises it
+AnyPath = str | PathLike[str]
+PARTS = ("train", "valid", "test")
+
+
+def task_class(name: str) -> type[Task]:
+    """The class of a task of `TASKS`.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    if name not in TASKS:
+        raise unknown_name("task", name, TASKS)
+    module, _, attribute = TASKS[name].task.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+class Run:
+    """A folder that `train` wrote, and what one does with the model in it.
+
+    Example:
+
+    >>> run = pipelines.load_run("runs/chorales")
+    >>> run.evaluate()["metrics"]["nll"]
+    >>> run.predict("my-pieces/")
+
+    Args:
+        path: the folder.
+        config: the content of its `config.json`.
+    """
+
+    def __init__(self, path: Path, config: dict[str, Any]) -> None:
+        self.path = path
+        self.config = config
+        cls = task_class(config["task"])
+        self.settings: Settings = cls.Settings.from_dict(config["settings"])
+        self.task: Task = cls(self.settings, config["learnt"])
+
+    @classmethod
+    def load(cls, path: AnyPath) -> Run:
+        """Opens a run.
+
+        Raises:
+            UserError: `path` holds no run, or one of another version of the folder.
+        """
+        path = Path(path)
+        try:
+            config = json.loads((path / "config.json").read_text("utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            raise UserError(
+                f"{path}: expected the folder of a run, with its config.json. Received: "
+                f"{'a folder without it' if path.is_dir() else 'no such folder'}. "
+                "`rnnkit train` makes one."
+            ) from None
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path / 'config.json'}: cannot be read ({error}).") from None
+        if not isinstance(config, dict) or config.get("format") != FORMAT:
+            found = config.get("format") if isinstance(config, dict) else None
+            raise UserError(
+                f"{path}: expected a run of format {FORMAT}. Received: format {found}. "
+                "Use the version of rnnkit that trained it, or train anew with --run NEW."
+            )
+        return cls(path, config)
+
+    # --- the files ------------------------------------------------------------------------------
+
+    @property
+    def history(self) -> list[Row]:
+        """A row an epoch: `epoch`, `learning_rate`, `loss`, the metrics, `val_...`, `seconds`."""
+        return read_rows(self.path / "metrics.csv")
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The scores and floors of the best epoch on validation and test; {} until it ends."""
+        path = self.path / "metrics.json"
+        return json.loads(path.read_text("utf-8")) if path.exists() else {}
+
+    @functools.cached_property
+    def model(self) -> keras.Model:
+        """The model of the best epoch by validation.
+
+        Raises:
+            UserError: not one epoch is finished yet.
+        """
+        path = self.path / "model.keras"
+        if not path.exists():
+            raise UserError(f"{self.path}: has no finished epoch yet. Start its training again.")
+        return keras.saving.load_model(path, compile=False)
+
+    @property
+    def scores(self) -> list[float]:
+        """The validation score of every epoch, lower is better."""
+        return [row[self.task.selection] for row in self.history]
+
+    @property
+    def stopped(self) -> str | None:
+        """Why training ended: "epochs", "patience" or "diverged"; None while it is not finished."""
+        reason = schedule.stop_reason(self.scores, self.settings.epochs, self.settings.patience)
+        return reason if self.metrics.get("epochs") == len(self.history) else None
+
+    @functools.cached_property
+    def fitted_floors(self) -> dict[str, np.ndarray]:
+        """The models without recurrence, as fitted on the training part."""
+        with np.load(self.path / "floors.npz") as arrays:
+            return dict(arrays)
+
+    def data(self) -> Data:
+        """Reads the run's data again.
+
+        Raises:
+            UserError: it moved, or changed since training.
+        """
+        origin = self.config["data"]
+        for name in (origin["source"], origin["valid"], origin["test"]):
+            if name and not name.startswith("tfds:") and not Path(name).exists():
+                raise UserError(
+                    f"{name}: the data of {self.path} is no longer there. Bring it back, or name "
+                    "other data with --data."
+                )
+        data = load(self.task, origin["source"], origin["valid"], origin["test"])
+        if data.fingerprint != origin["fingerprint"]:
+            raise UserError(
+                f"{origin['source'] or 'embedded data'}: changed since {self.path} was trained on "
+                "it. Bring the old data back, or score all of the new with --data."
+            )
+        return data
+
+    # --- use ------------------------------------------------------------------------------------
+
+    def evaluate(self, data: AnyPath | None = None, part: str = "test") -> dict[str, Any]:
+        """Scores the model, and the floors on the same records.
+
+        Args:
+            data: None takes `part` of the run's own data; a path or `tfds:NAME` all of that.
+            part: "train", "valid" or "test".
+
+        Returns:
+            `{"task", "run", "data", "part", "metrics": {...}, "floors": {...}}`.
+
+        Raises:
+            UserError: the data cannot be read, changed, or the part is empty.
+        """
+        if data is not None:
+            reading = self.task.read(str(data))
+            records = [record for found in reading.parts.values() for record in found]
+            name, part = str(data), "all"
+        else:
+            if part not in PARTS:
+                raise unknown_name("part", part, PARTS)
+            records, name = self.data().parts[part], self.config["data"]["name"]
+        if not records:
+            raise UserError(f"{self.path}: its {part} part is empty. Give data to score: --data D.")
+        return {
+            "task": self.task.name,
+            "run": str(self.path),
+            "data": name,
+            "part": part,
+            **self.score(records),
+        }
+
+    def score(self, records: Sequence[Record]) -> dict[str, dict[str, Any]]:
+        """`{"metrics", "floors"}` of the best model on `records`."""
+        boundaries = self.config["boundaries"]
+        return score(self.task, self.model, self.fitted_floors, records, boundaries)
+
+    def predict(self, data: AnyPath | Sequence[Record]) -> list[dict[str, Any]]:
+        """An answer a record of `data`: a path, `tfds:NAME`, or records."""
+        if isinstance(data, (str, PathLike)):
+            reading = self.task.read(str(data))
+            data = [record for found in reading.parts.values() for record in found]
+        return self.task.predict(self.model, data)
+
+    def generate(self, **request: Any) -> list[Record]:
+        """New records; takes the fields of `pipelines.task.GenerateRequest`.
+
+        Raises:
+            UserError: the task does not generate, or cannot do what was asked.
+        """
+        if not isinstance(self.task, Generative):
+            raise UserError(f"{self.path}: the task {self.task.name} does not generate.")
+        return self.task.generate(self.model, GenerateRequest(**request))
+
+    def export(
+        self,
+        name: str | None = None,
+        root: AnyPath = "saved_models",
+        force: bool = False,
+    ) -> Path:
+        """Writes a SavedModel to `root/name/<next version>/`; see `pipelines.export`."""
+        from pipelines.export import export
+
+        return export(self, name=name, root=root, force=force)
