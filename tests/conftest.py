@@ -1,14 +1,30 @@
-"""Options of this suite: `--proofs FILE` writes what the long proofs did as a table."""
+"""What every test relies on; and `--proofs FILE`, which writes what the long proofs did."""
 
 from __future__ import annotations
 
 import os
 import platform
+import sys
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """The same random weights whatever ran before; no import for tests that need none."""
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.set_random_seed(0)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The long proofs run only when asked for: `pytest -m prove`."""
+    if not config.option.markexpr:
+        proofs = [item for item in items if item.get_closest_marker("prove")]
+        config.hook.pytest_deselected(items=proofs)
+        items[:] = [item for item in items if item not in proofs]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

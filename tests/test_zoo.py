@@ -1,0 +1,54 @@
+"""Nothing public without a row in the zoo: what is not listed there is not proven."""
+
+import inspect
+
+import keras
+import pytest
+
+import pipelines
+import rnnkit
+from rnnkit.reference import REFERENCE
+from tests import zoo
+
+
+def test_every_cell_has_a_row():
+    missing = set(rnnkit.CELLS) ^ (set(zoo.CELLS) | set(zoo.BASELINES))
+    assert not missing, f"rnnkit.CELLS and tests/zoo.py differ: add a row for {sorted(missing)}"
+
+
+def test_the_row_makes_the_cell_of_its_name():
+    rows = {name: type(make()) for name, make in zoo.CELLS.items()} | zoo.BASELINES
+    assert rows == rnnkit.CELLS
+
+
+def test_every_cell_has_a_numpy_reference():
+    missing = set(zoo.CELLS) ^ set(REFERENCE)
+    assert not missing, f"add to rnnkit/reference.py: {sorted(missing)}"
+
+
+def test_every_public_class_has_a_row():
+    made = [make() for table in (zoo.CELLS, zoo.LAYERS) for make in table.values()]
+    covered = {type(thing) for thing in made} | set(zoo.OTHERS.values())
+    public = {value for value in vars(rnnkit).values() if inspect.isclass(value)}
+    missing = {kind.__name__ for kind in public - covered}
+    assert not missing, f"add a row to tests/zoo.py for {sorted(missing)}"
+
+
+def test_all_lists_every_public_class():
+    public = {name for name, value in vars(rnnkit).items() if inspect.isclass(value)}
+    assert public <= set(rnnkit.__all__)
+    assert list(rnnkit.__all__) == sorted(
+        rnnkit.__all__, key=lambda name: (not name.isupper(), name)
+    )
+
+
+@pytest.mark.parametrize("name", [*zoo.CELLS, *zoo.LAYERS, "PerGate"])
+def test_registered_so_that_a_keras_file_loads_without_custom_objects(name):
+    thing = {**zoo.CELLS, **zoo.LAYERS, "PerGate": lambda: rnnkit.PerGate("zeros", 1)}[name]()
+    kind = type(thing)
+    assert keras.saving.get_registered_object(f"rnnkit>{kind.__name__}") is kind
+
+
+def test_every_task_has_a_row():
+    missing = set(pipelines.TASKS) ^ set(zoo.TASKS)
+    assert not missing, f"pipelines.TASKS and tests/zoo.py differ: add a row for {sorted(missing)}"

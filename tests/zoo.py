@@ -1,0 +1,68 @@
+"""The zoo: every public cell, layer and task once. The conformance suites run over these tables.
+
+`tests/test_zoo.py` turns red when something public is missing here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+import rnnkit
+
+# Small enough for finite differences; the checks use input width 2, batch 3 and 5 steps.
+CELLS: dict[str, Callable[[], rnnkit.Cell]] = {
+    "vanilla": lambda: rnnkit.VanillaCell(4),
+    "lstm": lambda: rnnkit.LSTMCell(4),
+    "peephole_lstm": lambda: rnnkit.PeepholeLSTMCell(4),
+    "full_peephole_lstm": lambda: rnnkit.FullPeepholeLSTMCell(4),
+    "gru": lambda: rnnkit.GRUCell(4),
+    "gru_reset_after": lambda: rnnkit.ResetAfterGRUCell(4),
+}
+
+BASELINES: dict[str, type[keras.layers.Layer]] = {
+    "keras_lstm": keras.layers.LSTM,
+    "keras_gru": keras.layers.GRU,
+    "keras_simple_rnn": keras.layers.SimpleRNN,
+}
+
+# Each takes (batch, T, 2).
+LAYERS: dict[str, Callable[[], keras.layers.Layer]] = {
+    "RNN": lambda: rnnkit.RNN(rnnkit.LSTMCell(4), return_sequences=True),
+}
+
+# Public classes that are neither: checked by tests of their own.
+OTHERS: dict[str, type] = {
+    "Cell": rnnkit.Cell,  # the contract itself
+    "PerGate": rnnkit.PerGate,
+}
+
+
+@dataclass(frozen=True)
+class TaskSample:
+    """Data and settings with which a task trains in seconds."""
+
+    write: Callable[[Path], Path]  # writes a source into a folder and returns what `--data` gets
+    settings: dict[str, Any]
+
+
+def _write_rolls(folder: Path) -> Path:
+    """Three-part chords that move by steps, as a piano-roll data set with its own parts."""
+
+    def piece(start: int) -> list[list[int]]:
+        return [[start + t % 5, start + 4 + t % 5, start + 7 + t % 3] for t in range(12)]
+
+    source = folder / "rolls.json"
+    parts = {"train": range(48, 64), "valid": range(64, 68), "test": range(68, 72)}
+    source.write_text(json.dumps({part: [piece(k) for k in ks] for part, ks in parts.items()}))
+    return source
+
+
+TASKS: dict[str, TaskSample] = {
+    "music": TaskSample(write=_write_rolls, settings={"units": 8, "epochs": 1}),
+}
