@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import numbers
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -53,6 +54,6 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[Any]], title: str
 def _words(cell: Any) -> str:
     if isinstance(cell, bool):
         return "yes" if cell else "no"
-    if isinstance(cell, float):
-        return f"{cell:.4f}"
+    if isinstance(cell, numbers.Real) and not isinstance(cell, numbers.Integral):
+        return f"{float(cell):.4f}"
     return "" if cell is None else str(cell)

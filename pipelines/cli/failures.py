@@ -53,16 +53,18 @@ def _errno(error: BaseException) -> int | None:
 
 def _usage(error: typer.TyperException) -> str:
     """Typer's message as one line in our words; empty where Typer has printed the help."""
-    option, known = getattr(error, "option_name", None), getattr(error, "possibilities", None)
-    if option and known:
-        near = difflib.get_close_matches(option, known, n=1, cutoff=0)
-        return f"unknown option {option}. Did you mean {near[0]}?"
+    words = " ".join(getattr(error, "format_message", error.__str__)().split())
+    if hasattr(error, "possibilities"):
+        option = getattr(error, "option_name", "")
+        near = difflib.get_close_matches(option, error.possibilities or [], n=1)
+        if near:
+            return f"unknown option {option}. Did you mean {near[0]}?"
+        words = f"unknown option {option}"
     parameter, details = getattr(error, "param", None), getattr(error.__cause__, "errors", None)
     if parameter is not None and details is not None:
         found = details()[0]
         rule = found["msg"].partition(",")[0].replace("Input should be", "must be")
         return f"{parameter.opts[0]} {rule}. Received: {found['input']}."
-    words = " ".join(getattr(error, "format_message", error.__str__)().split())
     context = getattr(error, "ctx", None)
     if not words or context is None:
         return words

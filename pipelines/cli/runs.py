@@ -88,7 +88,9 @@ def generate(
         loaded = _load(run)
         task = loaded.task
         if not isinstance(task, Generative):
-            raise UserError(f"{task.name} makes no new sequences. Use: rnnkit predict {run}")
+            raise UserError(
+                f"{task.name} makes no new sequences. Use: rnnkit predict {run} --input FILE"
+            )
         records = loaded.generate(
             length=length,
             temperature=temperature,

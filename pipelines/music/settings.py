@@ -32,6 +32,12 @@ class MusicSettings(Settings):
         maximum=12,
     )
     steps_per_beat: int = setting(
-        4, "grid of MIDI and MusicXML files: steps a quarter note", minimum=1, maximum=96
+        4,
+        "grid of MIDI and MusicXML files: steps a quarter note",
+        minimum=1,
+        maximum=96,
+        reading=True,
     )
-    tracks: str = setting("", "tracks of a MIDI file to read, as 0,2 (default: all but drums)")
+    tracks: str = setting(
+        "", "tracks of a MIDI file to read, as 0,2; without it all but drums", reading=True
+    )
