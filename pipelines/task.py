@@ -65,6 +65,7 @@ class Served:
     core: Callable[..., Any]  # a tf.function, the numeric part: the `tpu_func` alias
     core_inputs: dict[str, tf.TensorSpec]  # its arguments by name, with static shapes
     client: str  # source of an example client that needs only TensorFlow
+    tables: tuple[Any, ...] = ()  # layers that hold lookup tables; weights are found without
 
 
 class Task(abc.ABC):
