@@ -1,0 +1,194 @@
+"""Export: from a trained model to a folder that a server loads, seen to work before it is there."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
+
+from pipelines import portability, saved_graph, warmup
+from pipelines.errors import UserError
+from pipelines.export_check import check_answers, check_core
+from pipelines.task import Endpoint, Served, Tensors
+from pipelines.versions import draft, publish, versions, writing
+
+ALIAS = "tpu_func"  # the name by which converters for TPUs ask for the numeric core
+
+# TensorFlow Serving's own padding repeats a row's first element: wrong for sequences, so it is off
+# and only requests of equal lengths share a batch.
+BATCHING = """\
+max_batch_size { value: 32 }
+batch_timeout_micros { value: 1000 }
+max_enqueued_batches { value: 100 }
+pad_variable_length_inputs: false
+"""
+
+Requests = Mapping[str, Mapping[str, Any]]
+
+
+def export(
+    served: Served,
+    requests: Requests,
+    *,
+    root: str | Path,
+    name: str,
+    card: str,
+    labels: Sequence[str] | None = None,
+    force: bool = False,
+) -> Path:
+    """Writes the next version of a served model, `root/name/<version>/`, and returns its path.
+
+    The version holds the SavedModel, with a signature an endpoint and `served.core` under the
+    function alias `tpu_func`; warm-up requests; `batching_parameters.txt`; `client.py`; the model
+    card with the signatures, `README.md`; and `signature.json`, labels and signatures for programs.
+    It is written beside its place and renamed after these checks, so that an export that failed or
+    was killed never has a version number:
+
+    - the graph holds nothing that `pipelines.portability` refuses, and its endpoints call the core;
+    - the core, compiled by XLA for `served.core_inputs`, computes what it computes without;
+    - a fresh process with TensorFlow alone, on the CPU, answers `requests` as the live model does;
+    - a row gets the same answer in a batch of its own copies as beside the others.
+
+    Args:
+        served: what `Task.served` gave.
+        requests: real inputs an endpoint, what `Task.requests` gave.
+        root: the folder of all served models.
+        name: the model's name, by which clients call it.
+        card: text of the model card, Markdown.
+        labels: what the indices in the answers mean, if there are any. Default: None.
+        force: True follows a version with other signatures or labels, whose clients will break.
+            Default: False.
+
+    Raises:
+        UserError: the place cannot be written, the last version differs, or the graph is refused.
+        ValueError, RuntimeError: `served` breaks the contract, or a check found other answers.
+    """
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise UserError(f"--name must be of letters, digits, '_', '-' and '.'. Received: {name!r}.")
+    inputs = {key: _request(key, each, requests) for key, each in served.endpoints.items()}
+    _check_core_inputs(served)
+    folder = Path(root) / name
+    with draft(folder) as place:
+        functions = _write_model(served, place)
+        graph = saved_graph.read(place)
+        portability.check(graph)
+        _check_alias(graph)
+        description = {
+            "labels": None if labels is None else list(labels),
+            "signatures": saved_graph.signatures(graph),
+        }
+        if versions(folder) and not force:
+            _refuse_change(folder / str(versions(folder)[-1]), description)
+        with writing(folder):
+            warmup.write(place, name, inputs)
+            (place / "batching_parameters.txt").write_text(BATCHING)
+            (place / "client.py").write_text(served.client)
+            (place / "signature.json").write_text(json.dumps(description, indent=2) + "\n")
+            (place / "README.md").write_text(f"{card.rstrip()}\n\n{_signature_table(description)}")
+        check_core(served)
+        check_answers(place, functions, inputs)
+        with writing(folder):
+            return publish(place)
+
+
+def _request(name: str, endpoint: Endpoint, requests: Requests) -> Tensors:
+    """The request of an endpoint as tensors of the declared types."""
+    for key, spec in endpoint.inputs.items():
+        if not spec.shape.rank or spec.shape[0] is not None:
+            raise ValueError(
+                "every input must begin with a batch dimension of None. "
+                f"Received: {name} {key} of shape {spec.shape}."
+            )
+    given = requests.get(name, {})
+    if set(given) != set(endpoint.inputs):
+        raise ValueError(
+            f"the request for {name} must hold {', '.join(endpoint.inputs)}. "
+            f"Received: {', '.join(given) or 'none'}."
+        )
+    return {key: tf.constant(given[key], spec.dtype) for key, spec in endpoint.inputs.items()}
+
+
+def _check_core_inputs(served: Served) -> None:
+    for key, spec in served.core_inputs.items():
+        if spec.dtype == tf.string or not spec.shape.is_fully_defined():
+            raise ValueError(
+                "core_inputs must be numbers of static shapes, because XLA compiles nothing else. "
+                f"Received: {key}, {spec.dtype.name} of shape {spec.shape}."
+            )
+
+
+def _write_model(served: Served, place: Path) -> dict[str, Callable[..., Tensors]]:
+    """Writes the SavedModel; returns the live model's function of each signature."""
+    archive = keras.export.ExportArchive()
+    for table in served.tables:
+        archive.track(table)
+    functions = {}
+    for name, endpoint in served.endpoints.items():
+        specs = [
+            tf.TensorSpec(spec.shape, spec.dtype, name=key) for key, spec in endpoint.inputs.items()
+        ]
+        function = archive.add_endpoint(name, _positional(name, endpoint), specs)
+        functions[name] = function.get_concrete_function()  # a fault in it shows here
+    options = tf.saved_model.SaveOptions(
+        function_aliases={ALIAS: served.core},
+        experimental_custom_gradients=False,  # a served model is not trained
+    )
+    with writing(place.parent):
+        archive.write_out(str(place), options=options, verbose=False)
+    return functions
+
+
+def _positional(name: str, endpoint: Endpoint) -> Callable[..., Tensors]:
+    def function(*tensors: tf.Tensor) -> Tensors:
+        outputs = endpoint.function(**dict(zip(endpoint.inputs, tensors, strict=True)))
+        if not isinstance(outputs, dict):
+            raise ValueError(f"{name} must return a dict of named outputs. Received: {outputs}.")
+        return outputs
+
+    return function
+
+
+def _check_alias(graph: MetaGraphDef) -> None:
+    _, called = saved_graph.reached(graph)
+    aliases = graph.meta_info_def.function_aliases
+    if not any(aliases.get(function) == ALIAS for function in called):
+        raise ValueError(
+            "no endpoint calls the core. Make it a tf.function that an endpoint calls."
+        )
+
+
+def _refuse_change(last: Path, description: dict[str, Any]) -> None:
+    """Clients of `last` must be able to go on with the new version."""
+    way_out = "its clients would break. Choose another --name, or say --force."
+    try:
+        before = json.loads((last / "signature.json").read_text())
+        old = {"the labels": str(before["labels"]), **_lines(before)}
+    except (OSError, ValueError, LookupError, TypeError):
+        raise UserError(f"{last}: was not exported by rnnkit; {way_out}") from None
+    new = {"the labels": str(description["labels"]), **_lines(description)}
+    for key in {**old, **new}:
+        was, is_now = old.get(key, "absent"), new.get(key, "absent")
+        if was != is_now:
+            raise UserError(f"{last}: {key}: was {was}, would be {is_now}; {way_out}")
+
+
+def _lines(description: dict[str, Any]) -> dict[str, str]:
+    """`{"stream input x": "uint8 (?, 88)", ...}`"""
+    lines = {}
+    for signature, sides in description["signatures"].items():
+        for side in ("input", "output"):
+            for key, tensor in sides[f"{side}s"].items():
+                sizes = ["?" if size is None else str(size) for size in tensor["shape"] or ["..."]]
+                lines[f"{signature} {side} {key}"] = f"{tensor['dtype']} ({', '.join(sizes)})"
+    return lines
+
+
+def _signature_table(description: dict[str, Any]) -> str:
+    rows = "".join(f"| {key} | {value} |\n" for key, value in _lines(description).items())
+    return f"## Signatures\n\n| tensor | type and shape |\n| --- | --- |\n{rows}"

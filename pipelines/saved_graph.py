@@ -1,0 +1,94 @@
+"""What a SavedModel holds, read from its file: nothing is loaded and nothing runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow.core.framework.function_pb2 import FunctionDef
+from tensorflow.core.framework.node_def_pb2 import NodeDef
+from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, TensorInfo
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+from pipelines.errors import UserError
+
+
+def read(folder: Path) -> MetaGraphDef:
+    """The graph of the SavedModel in `folder`.
+
+    Raises:
+        UserError: `folder` holds no SavedModel.
+    """
+    file = folder / "saved_model.pb"
+    try:
+        return SavedModel.FromString(file.read_bytes()).meta_graphs[0]
+    except (OSError, DecodeError, IndexError):
+        raise UserError(
+            f"{folder}: expected a SavedModel, a folder with saved_model.pb. "
+            "Make one with: rnnkit export RUN"
+        ) from None
+
+
+def signatures(graph: MetaGraphDef) -> dict[str, Any]:
+    """`{signature: {"inputs": {name: {"dtype", "shape"}}, "outputs": ...}}`; an unknown length is
+    None, and so is the shape of a tensor of unknown rank."""
+    return {
+        name: {
+            "inputs": {key: _tensor(info) for key, info in sorted(signature.inputs.items())},
+            "outputs": {key: _tensor(info) for key, info in sorted(signature.outputs.items())},
+        }
+        for name, signature in sorted(graph.signature_def.items())
+        if not name.startswith("__")
+    }
+
+
+def reached(graph: MetaGraphDef) -> tuple[list[NodeDef], dict[str, FunctionDef]]:
+    """The operations that some signature runs, and the functions that they stand in, by name."""
+    nodes = {node.name: node for node in graph.graph_def.node}
+    library = {function.signature.name: function for function in graph.graph_def.library.function}
+    found: dict[str, NodeDef] = {}
+    waiting = [
+        _node_name(info.name)
+        for name, signature in graph.signature_def.items()
+        if not name.startswith("__")
+        for info in signature.outputs.values()
+    ]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found[name] = nodes[name]
+            waiting += [_node_name(source) for source in nodes[name].input]
+
+    operations, functions = list(found.values()), {}
+    called = [name for node in operations for name in _calls(node)]
+    while called:
+        name = called.pop()
+        if name in library and name not in functions:
+            functions[name] = library[name]
+            operations += library[name].node_def
+            called += [other for node in library[name].node_def for other in _calls(node)]
+    return [node for node in operations if node.op not in library], functions
+
+
+def _calls(node: NodeDef) -> Iterator[str]:
+    yield node.op  # a function may be called by its own name
+    for value in node.attr.values():
+        if value.HasField("func"):
+            yield value.func.name
+        yield from (function.name for function in value.list.func)
+
+
+def _node_name(tensor: str) -> str:
+    return tensor.lstrip("^").partition(":")[0]
+
+
+def _tensor(info: TensorInfo) -> dict[str, Any]:
+    shape = info.tensor_shape
+    sizes = [None if axis.size < 0 else axis.size for axis in shape.dim]
+    return {
+        "dtype": tf.as_dtype(info.dtype).name,
+        "shape": None if shape.unknown_rank else sizes,
+    }
