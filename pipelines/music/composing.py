@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import tensorflow as tf
+from keras import ops
 
 from pipelines.music.model import MusicModel
 from pipelines.music.pieces import KEYS
@@ -69,7 +70,7 @@ def compose(
     Returns:
         (batch, L, 88) uint8; steps from a row's `length` on are silent.
     """
-    batch, steps = tf.shape(given)[0], tf.shape(given)[1]
+    batch, steps = ops.shape(given)[0], ops.shape(given)[1]
     frames = tf.TensorArray(tf.uint8, size=steps, element_shape=(None, KEYS))
     given_by_step = tf.transpose(given, (1, 0, 2))
 
@@ -77,7 +78,6 @@ def compose(
         frame, states = next_frame(
             model, frame, states, given_by_step[t], seed, tf.fill((batch,), t), temperature
         )
-        frame.set_shape((None, KEYS))
         return t + 1, frame, states, frames.write(t, frame)
 
     silence = tf.zeros((batch, KEYS), tf.uint8)

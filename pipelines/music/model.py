@@ -123,7 +123,7 @@ class MusicModel(keras.Model):
         """Takes in one step (batch, 88), the one before the first being silence, and gives the
         context (batch, n) of the next with the new states."""
         seen = channels(frame, self.strikes)
-        x = ops.reshape(seen, (-1, seen.shape[1] * KEYS))
+        x = ops.reshape(seen, (ops.shape(seen)[0], seen.shape[1] * KEYS))
         states, new = list(states), []
         for layer in self.recurrent:
             count = len(_as_list(layer.cell.state_size))

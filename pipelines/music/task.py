@@ -167,6 +167,8 @@ class MusicTask(Task, Generative):
         is kept, and the other voices are written under it."""
         if request.temperature <= 0:
             raise UserError(f"--temperature must be above 0. Received: {request.temperature}.")
+        if request.tempo is not None and request.tempo <= 0:
+            raise UserError(f"--tempo must be above 0. Received: {request.tempo}.")
         if request.count < 1:
             raise UserError(f"--count must be at least 1. Received: {request.count}.")
         melody = self._first_piece(request.melody) if request.melody else None
