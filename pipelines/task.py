@@ -138,7 +138,12 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def compile_arguments(self) -> dict[str, Any]:
-        """`loss` and `weighted_metrics` of `model.compile`."""
+        """`loss` and `weighted_metrics` of `model.compile`.
+
+        Losses reduce by `"mean_with_sample_weight"`. Metrics of a value a step are given their
+        values and weights as one axis: Keras takes means over all axes but the first, padding
+        included, before it weighs, and batches padded to other lengths would count differently.
+        """
 
     # --- scores ---------------------------------------------------------------------------------
 

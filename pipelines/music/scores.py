@@ -64,8 +64,10 @@ class FrameNats(keras.metrics.Mean):
     def update_state(self, y_true, y_pred, sample_weight=None):
         cost = nats(y_true, y_pred)[:, 1:, self.channel]
         if sample_weight is not None:
-            sample_weight = sample_weight[:, 1:]
-        return super().update_state(cost, sample_weight=sample_weight)
+            sample_weight = ops.reshape(sample_weight[:, 1:], (-1,))
+        # One axis: Keras takes means over all axes but the first, padding included, before it
+        # weighs, and a batch that is padded to another length would count more or less a step.
+        return super().update_state(ops.reshape(cost, (-1,)), sample_weight=sample_weight)
 
     def get_config(self) -> dict[str, Any]:
         return {"channel": self.channel, "name": self.name, "dtype": self.dtype}

@@ -52,6 +52,14 @@ def waves(count: int, seed: int = 0) -> list[Wave]:
     ]
 
 
+class StepError(keras.metrics.MeanSquaredError):
+    """Mean over steps; see `Task.compile_arguments`."""
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        flat = (keras.ops.reshape(tensor, (-1, 1)) for tensor in (y_true, y_pred, sample_weight))
+        return super().update_state(*flat)
+
+
 class ToyTask(Task):
     name = "toy"
     Settings = ToySettings
@@ -111,11 +119,11 @@ class ToyTask(Task):
     def compile_arguments(self) -> dict[str, Any]:
         return {
             "loss": keras.losses.MeanSquaredError(reduction="mean_with_sample_weight"),
-            "weighted_metrics": [keras.metrics.MeanSquaredError(name="mse")],
+            "weighted_metrics": [StepError(name="mse")],
         }
 
     def scores(self, model: keras.Model, batches: tf.data.Dataset) -> dict[str, float]:
-        metric = keras.metrics.MeanSquaredError()
+        metric = StepError()
         for x, y, weights in batches:
             metric.update_state(y, model(x, training=False), weights)
         return {"mse": float(metric.result())}
