@@ -30,6 +30,7 @@ pad_variable_length_inputs: false
 """
 
 Requests = Mapping[str, Mapping[str, Any]]
+Function = Callable[[Tensors], Tensors]
 
 
 def export(
@@ -52,12 +53,13 @@ def export(
 
     - the graph holds nothing that `pipelines.portability` refuses, and its endpoints call the core;
     - the core, compiled by XLA for `served.core_inputs`, computes what it computes without;
-    - a fresh process with TensorFlow alone, on the CPU, answers `requests` as the live model does;
+    - a fresh process with TensorFlow alone, on the CPU, answers `requests` like the live model;
     - a row gets the same answer in a batch of its own copies as beside the others.
 
     Args:
         served: what `Task.served` gave.
-        requests: real inputs an endpoint, what `Task.requests` gave.
+        requests: real inputs an endpoint, what `Task.requests` gave. Of `stream`, states that
+            `stream_init` gives may be left out: they are taken from its first step.
         root: the folder of all served models.
         name: the model's name, by which clients call it.
         card: text of the model card, Markdown.
@@ -71,11 +73,10 @@ def export(
     """
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise UserError(f"--name must be of letters, digits, '_', '-' and '.'. Received: {name!r}.")
-    inputs = {key: _request(key, each, requests) for key, each in served.endpoints.items()}
-    _check_core_inputs(served)
+    _check_shapes(served)
     folder = Path(root) / name
     with draft(folder) as place:
-        functions = _write_model(served, place)
+        live = _write_model(served, place)
         graph = saved_graph.read(place)
         portability.check(graph)
         _check_alias(graph)
@@ -85,6 +86,7 @@ def export(
         }
         if versions(folder) and not force:
             _refuse_change(folder / str(versions(folder)[-1]), description)
+        inputs = _inputs(served, requests, live)
         with writing(folder):
             warmup.write(place, name, inputs)
             (place / "batching_parameters.txt").write_text(BATCHING)
@@ -92,29 +94,19 @@ def export(
             (place / "signature.json").write_text(json.dumps(description, indent=2) + "\n")
             (place / "README.md").write_text(f"{card.rstrip()}\n\n{_signature_table(description)}")
         check_core(served)
-        check_answers(place, functions, inputs)
+        check_answers(place, live, inputs)
         with writing(folder):
             return publish(place)
 
 
-def _request(name: str, endpoint: Endpoint, requests: Requests) -> Tensors:
-    """The request of an endpoint as tensors of the declared types."""
-    for key, spec in endpoint.inputs.items():
-        if not spec.shape.rank or spec.shape[0] is not None:
-            raise ValueError(
-                "every input must begin with a batch dimension of None. "
-                f"Received: {name} {key} of shape {spec.shape}."
-            )
-    given = requests.get(name, {})
-    if set(given) != set(endpoint.inputs):
-        raise ValueError(
-            f"the request for {name} must hold {', '.join(endpoint.inputs)}. "
-            f"Received: {', '.join(given) or 'none'}."
-        )
-    return {key: tf.constant(given[key], spec.dtype) for key, spec in endpoint.inputs.items()}
-
-
-def _check_core_inputs(served: Served) -> None:
+def _check_shapes(served: Served) -> None:
+    for name, endpoint in served.endpoints.items():
+        for key, spec in endpoint.inputs.items():
+            if not spec.shape.rank or spec.shape[0] is not None:
+                raise ValueError(
+                    "every input must begin with a batch dimension of None. "
+                    f"Received: {name} {key} of shape {spec.shape}."
+                )
     for key, spec in served.core_inputs.items():
         if spec.dtype == tf.string or not spec.shape.is_fully_defined():
             raise ValueError(
@@ -123,35 +115,51 @@ def _check_core_inputs(served: Served) -> None:
             )
 
 
-def _write_model(served: Served, place: Path) -> dict[str, Callable[..., Tensors]]:
+def _inputs(served: Served, requests: Requests, live: Mapping[str, Function]) -> dict[str, Tensors]:
+    """The request of every endpoint as tensors of the declared types."""
+    inputs: dict[str, Tensors] = {}
+    for name in sorted(served.endpoints, key=lambda name: name == "stream"):  # stream needs states
+        specs = served.endpoints[name].inputs
+        given = {key: tf.constant(value, specs[key].dtype) for key, value in requests[name].items()}
+        missing = set(specs) - set(given)
+        if name == "stream" and missing and "stream_init" in inputs:
+            states = live["stream_init"](inputs["stream_init"])
+            states = live["stream"]({**given, **states})  # the first ones are mostly zero
+            given |= {key: states[key] for key in missing}
+        inputs[name] = {key: given[key] for key in specs}
+    return inputs
+
+
+def _write_model(served: Served, place: Path) -> dict[str, Function]:
     """Writes the SavedModel; returns the live model's function of each signature."""
     archive = keras.export.ExportArchive()
-    for table in served.tables:
-        archive.track(table)
-    functions = {}
+    live = {}
     for name, endpoint in served.endpoints.items():
         specs = [
             tf.TensorSpec(spec.shape, spec.dtype, name=key) for key, spec in endpoint.inputs.items()
         ]
-        function = archive.add_endpoint(name, _positional(name, endpoint), specs)
-        functions[name] = function.get_concrete_function()  # a fault in it shows here
+        traced = archive.add_endpoint(name, _positional(endpoint), specs).get_concrete_function()
+        outputs = traced.structured_outputs
+        if not isinstance(outputs, dict):
+            raise ValueError(f"{name} must return a dict of named outputs. Received: {outputs}.")
+        live[name] = _by_name(traced, list(endpoint.inputs))
+    for table in served.tables:  # built by now
+        archive.track(table)
     options = tf.saved_model.SaveOptions(
         function_aliases={ALIAS: served.core},
         experimental_custom_gradients=False,  # a served model is not trained
     )
     with writing(place.parent):
         archive.write_out(str(place), options=options, verbose=False)
-    return functions
+    return live
 
 
-def _positional(name: str, endpoint: Endpoint) -> Callable[..., Tensors]:
-    def function(*tensors: tf.Tensor) -> Tensors:
-        outputs = endpoint.function(**dict(zip(endpoint.inputs, tensors, strict=True)))
-        if not isinstance(outputs, dict):
-            raise ValueError(f"{name} must return a dict of named outputs. Received: {outputs}.")
-        return outputs
+def _positional(endpoint: Endpoint) -> Callable[..., Tensors]:
+    return lambda *tensors: endpoint.function(**dict(zip(endpoint.inputs, tensors, strict=True)))
 
-    return function
+
+def _by_name(function: Callable[..., Tensors], names: list[str]) -> Function:
+    return lambda inputs: function(*(inputs[name] for name in names))
 
 
 def _check_alias(graph: MetaGraphDef) -> None:

@@ -43,7 +43,7 @@ def check_core(served: Served) -> None:
 
 def check_answers(
     model_dir: Path,
-    live: Mapping[str, Callable[..., Tensors]],
+    live: Mapping[str, Callable[[Tensors], Tensors]],
     requests: Mapping[str, Tensors],
 ) -> None:
     """Compares the SavedModel in a bare process with the live model, and each request's first and
@@ -58,7 +58,7 @@ def check_answers(
     received = iter(bare_check.answers(model_dir, calls))
     for name, inputs in requests.items():
         with tf.device("/CPU:0"):  # as in the bare process
-            expected = {key: value.numpy() for key, value in live[name](*inputs.values()).items()}
+            expected = {key: value.numpy() for key, value in live[name](inputs).items()}
         answer = next(received)
         same_shapes = _shapes(answer) == _shapes(expected)
         if not same_shapes or any(_rows_apart(expected[key], answer[key]).any() for key in answer):
