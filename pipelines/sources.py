@@ -93,7 +93,8 @@ def split(parts: dict[str, list[Record]], description: str) -> dict[str, list[Re
         part: [record for record in parts["train"] if side[record.group] == part]
         for part in ("train", *missing)
     }
-    return {part: halves.get(part, parts.get(part)) for part in PARTS}
+    whole = {**parts, **halves}
+    return {part: whole[part] for part in PARTS}
 
 
 def _sides(groups: Iterable[str], missing: list[str], description: str) -> dict[str, str]:

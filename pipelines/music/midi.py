@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 from collections import defaultdict, deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def read_midi(data: bytes, name: str, tracks: Collection[int] = ()) -> list[Song
     return found
 
 
-def _parse(data: bytes):
+def _parse(data: bytes) -> Any:
     if not data:
         raise UnreadableError("empty file")
     mido = require("mido", "music")
@@ -75,7 +76,7 @@ def _parse(data: bytes):
         raise UnreadableError(f"corrupt MIDI: {error}") from error
 
 
-def _notes(track) -> tuple[list[tuple[int, int, int]], int]:
+def _notes(track: Iterable) -> tuple[list[tuple[int, int, int]], int]:
     """(start, end, pitch) in ticks, and the number of drum notes."""
     notes, drums, now = [], 0, 0
     sounding: dict[tuple[int, int], deque[int]] = defaultdict(deque)
@@ -97,7 +98,7 @@ def _notes(track) -> tuple[list[tuple[int, int, int]], int]:
     return notes, drums
 
 
-def _tempo(tracks) -> float | None:
+def _tempo(tracks: Iterable[Iterable]) -> float | None:
     first: tuple[int, int] | None = None  # when, microseconds a quarter note
     for track in tracks:
         now = 0
@@ -110,7 +111,7 @@ def _tempo(tracks) -> float | None:
     return 60e6 / first[1] if first else None
 
 
-def _why_empty(file, chosen) -> str:
+def _why_empty(file: Any, chosen: Iterable) -> str:
     if not chosen:
         return f"none of the chosen tracks; it has {len(file.tracks)}"
     if sum(_notes(track)[1] for _, track in chosen):
@@ -129,7 +130,7 @@ def write_midi(path: str | Path, notes: Notes, tempo: float) -> None:
     mido = require("mido", "music")
     file = mido.MidiFile(ticks_per_beat=TICKS)
     track = file.add_track()
-    track.append(mido.MetaMessage("set_tempo", tempo=min(round(60e6 / tempo), 2**24 - 1)))
+    track.append(mido.MetaMessage("set_tempo", tempo=min(max(round(60e6 / tempo), 1), 2**24 - 1)))
     events = [(round(end * TICKS), "note_off", int(pitch)) for _, end, pitch in notes]
     events += [(round(start * TICKS), "note_on", int(pitch)) for start, _, pitch in notes]
     now = 0

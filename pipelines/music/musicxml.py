@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +45,7 @@ def read_musicxml(path: str | Path, name: str, parts: Collection[int] = ()) -> S
     return Song(name, notes, tempo, drums)
 
 
-def parse(path: str | Path):
+def parse(path: str | Path) -> Any:
     """The music21 score of a file; nothing is written into music21's cache."""
     converter = require("music21.converter", "music")
     with warnings.catch_warnings():
@@ -76,7 +77,7 @@ def notes_of(parts: Iterable) -> tuple[Notes, int]:
     return np.array(sorted(rows), float).reshape(-1, 3), drums
 
 
-def _events(part) -> Iterator[tuple[float, float, int | None, str | None]]:
+def _events(part: Any) -> Iterator[tuple[float, float, int | None, str | None]]:
     """(start, end, pitch, tie) in order of time; the pitch of percussion is None."""
     harmony = require("music21.harmony", "music")
     for element in part.flatten().notes:
@@ -89,7 +90,7 @@ def _events(part) -> Iterator[tuple[float, float, int | None, str | None]]:
             yield start, start + length, pitch, note.tie.type if note.tie else None
 
 
-def _tempo(stream) -> float | None:
+def _tempo(stream: Any) -> float | None:
     for mark in stream.flatten().getElementsByClass("MetronomeMark"):
         quarters = mark.getQuarterBPM()
         if quarters:

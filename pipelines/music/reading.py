@@ -60,7 +60,7 @@ def _bach(steps_per_beat: int) -> Reading:
         f"{steps_per_beat} steps a beat (not the JSB split of the papers: no figure of theirs "
         "compares)"
     )
-    return Reading({"all": pieces}, description, remarks=_grid_remarks(pieces, grids))
+    return Reading({"all": [*pieces]}, description, remarks=_grid_remarks(pieces, grids))
 
 
 def _rolls(path: Path) -> Reading:
@@ -77,7 +77,7 @@ def _rolls(path: Path) -> Reading:
             raise UserError(f"{path}: {part}: expected at least one piece with notes.")
     counts = ", ".join(f"{len(pieces)} {part}" for part, pieces in parts.items())
     remarks = [f"{outside} notes outside the {KEYS} keys left out"] if outside else []
-    return Reading(parts, f"piano rolls of {path.name}: {counts} pieces", dropped, remarks)
+    return Reading({**parts}, f"piano rolls of {path.name}: {counts} pieces", dropped, remarks)
 
 
 def _files(path: Path, steps_per_beat: int, tracks: tuple[int, ...]) -> Reading:
@@ -108,7 +108,7 @@ def _files(path: Path, steps_per_beat: int, tracks: tuple[int, ...]) -> Reading:
         rest = f" (and {len(dropped) - 1} more files)" if len(dropped) > 1 else ""
         raise UserError(f"{first}{rest}. Nothing is left to read. Expected {KINDS}.")
     description = f"{len(pieces)} pieces of {path.name}, {steps_per_beat} steps a beat"
-    return Reading({"all": pieces}, description, dropped, remarks)
+    return Reading({"all": [*pieces]}, description, dropped, remarks)
 
 
 def _on_grid(songs: list[Song], steps_per_beat: int) -> tuple[list[Piece], list[OnGrid]]:

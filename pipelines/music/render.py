@@ -7,6 +7,7 @@ import wave
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection, PatchCollection
 from matplotlib.figure import Figure
@@ -70,9 +71,12 @@ def synthesize(notes: Notes, tempo: float) -> np.ndarray:
     seconds = notes * [60 / tempo, 60 / tempo, 1]
     length = seconds[:, 1].max(initial=0) + RELEASE
     sound = np.zeros(int(np.ceil(length * RATE)) + 1, np.float32)
+    tones: dict[tuple[float, float], np.ndarray] = {}
     for start, end, pitch in seconds:
-        tone = _tone(end - start, pitch)
-        begin = int(start * RATE)
+        key = round(end - start, 6), pitch
+        if key not in tones:
+            tones[key] = _tone(*key)
+        tone, begin = tones[key], int(start * RATE)
         sound[begin : begin + len(tone)] += tone
     loudest = np.abs(sound).max()
     return sound * (PEAK / loudest) if loudest > 0 else sound
@@ -94,7 +98,7 @@ def _tone(duration: float, pitch: float) -> np.ndarray:
 # --- picture -------------------------------------------------------------------------------------
 
 BEATS_A_LINE = 32
-MOST_LINES = 12
+MOST_LINES = 8
 BAR = 4  # beats between the stronger lines; rolls do not tell the metre
 NAMES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 BLACK_KEYS = (1, 3, 6, 8, 10)
@@ -103,7 +107,7 @@ INK, MELODY, SHADE, LINE = "#3b5b92", "#c8553d", "#f1f2f5", "#c9ccd4"
 
 def write_picture(path: str | Path, piece: Piece) -> None:
     """Draws the roll in lines of up to 32 beats, as a score is: a dark edge is a strike, the
-    highest voice has a colour of its own. What goes beyond twelve lines is left out, and said so.
+    highest voice has a colour of its own. What goes beyond eight lines is left out, and said so.
     """
     notes = to_notes(piece.roll, piece.steps_per_beat or 1)
     length = len(piece.roll) / (piece.steps_per_beat or 1)
@@ -121,7 +125,7 @@ def write_picture(path: str | Path, piece: Piece) -> None:
     top = _top_voice(notes)
     for line, axes in enumerate(figure.subplots(lines, 1, squeeze=False)[:, 0]):
         begin, end = line * width, (line + 1) * width
-        _keyboard(axes, low, high)
+        _keyboard(axes, low, high, begin, end)
         _beats(axes, begin, end)
         here = (notes[:, 0] < end) & (notes[:, 1] > begin)
         _draw(axes, notes[here & ~top], INK)
@@ -130,27 +134,27 @@ def write_picture(path: str | Path, piece: Piece) -> None:
     figure.savefig(path)
 
 
-def _keyboard(axes, low: float, high: float) -> None:
+def _keyboard(axes: Axes, low: float, high: float, begin: int, end: int) -> None:
     pitches = np.arange(int(low), int(high) + 1)
-    for pitch in pitches[np.isin(pitches % 12, BLACK_KEYS)]:
-        axes.axhspan(pitch - 0.5, pitch + 0.5, color=SHADE, zorder=0)
+    black = pitches[np.isin(pitches % 12, BLACK_KEYS)]
+    shades = [Rectangle((begin, pitch - 0.5), end - begin, 1) for pitch in black]
+    axes.add_collection(PatchCollection(shades, color=SHADE, linewidth=0, zorder=0))
     labelled = [pitch for pitch in pitches if pitch % 12 in (0, 4, 7)]
-    axes.set_yticks(labelled, [f"{NAMES[p % 12]}{p // 12 - 1}" for p in labelled], fontsize=7)
+    axes.set_yticks(labelled, [f"{NAMES[p % 12]}{p // 12 - 1}" for p in labelled])
     axes.set_ylim(low - 0.5, high + 0.5)
 
 
-def _beats(axes, begin: int, end: int) -> None:
+def _beats(axes: Axes, begin: int, end: int) -> None:
+    beats = np.arange(begin, end + 1)
+    widths = np.where(beats % BAR == 0, 0.9, 0.4)
+    axes.vlines(beats, *axes.get_ylim(), colors=LINE, linewidths=widths, zorder=1)
+    axes.set_xticks(beats[beats % BAR == 0])
     axes.set_xlim(begin, end)
-    axes.set_xticks(np.arange(begin, end + 1, BAR))
     axes.tick_params(length=0, labelsize=7)
-    for beat in np.arange(begin, end + 1):
-        strong = beat % BAR == 0
-        axes.axvline(beat, color=LINE, linewidth=0.9 if strong else 0.4, zorder=1)
-    for side in axes.spines.values():
-        side.set_visible(False)
+    axes.spines[:].set_visible(False)
 
 
-def _draw(axes, notes: Notes, colour: str) -> None:
+def _draw(axes: Axes, notes: Notes, colour: str) -> None:
     boxes = [Rectangle((a, p - 0.4), b - a, 0.8) for a, b, p in notes]
     strikes = [[(a, p - 0.45), (a, p + 0.45)] for a, _, p in notes]
     axes.add_collection(PatchCollection(boxes, color=colour, alpha=0.55, linewidth=0, zorder=2))
