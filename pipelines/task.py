@@ -19,8 +19,9 @@ Tensors = dict[str, tf.Tensor]
 class Record(Protocol):
     """One decoded sequence: a piece, a review, a tagged sentence, a clip."""
 
-    name: str
-    """Where it comes from, for messages: a file, a line, an index."""
+    @property
+    def name(self) -> str:
+        """Where it comes from, for messages: a file, a line, an index."""
 
     @property
     def group(self) -> str:
