@@ -50,8 +50,11 @@ class FrameLoss(keras.losses.Loss):
 
 
 @keras.saving.register_keras_serializable("rnnkit")
-class FrameNats(keras.metrics.Mean):
+class FrameNats(keras.metrics.Metric):
     """Mean nats a step, over all steps but each piece's first, which no step comes before.
+
+    Keras's own `Mean` averages each row over its padded length before it weighs, so that steps in
+    a longer bucket would count less.
 
     Args:
         channel: int, what is counted: 0 the sounding keys, 1 the strikes.
@@ -60,14 +63,17 @@ class FrameNats(keras.metrics.Mean):
     def __init__(self, channel: int, name: str, **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         self.channel = channel
+        self.cost = self.add_variable((), initializer="zeros", name="cost")
+        self.steps = self.add_variable((), initializer="zeros", name="steps")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         cost = nats(y_true, y_pred)[:, 1:, self.channel]
-        if sample_weight is not None:
-            sample_weight = ops.reshape(sample_weight[:, 1:], (-1,))
-        # One axis: Keras takes means over all axes but the first, padding included, before it
-        # weighs, and a batch that is padded to another length would count more or less a step.
-        return super().update_state(ops.reshape(cost, (-1,)), sample_weight=sample_weight)
+        weight = ops.ones_like(cost) if sample_weight is None else sample_weight[:, 1:]
+        self.cost.assign_add(ops.sum(cost * weight))
+        self.steps.assign_add(ops.sum(weight))
+
+    def result(self):
+        return self.cost / ops.maximum(self.steps, 1.0)
 
     def get_config(self) -> dict[str, Any]:
         return {"channel": self.channel, "name": self.name, "dtype": self.dtype}
@@ -81,7 +87,7 @@ def frame_scores(model: MusicModel, batches: tf.data.Dataset) -> dict[str, float
     Downie 2009, as polyphonic music is scored since Boulanger-Lewandowski et al. 2012).
     """
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def sums(roll, wanted, weight):
         roll = tf.convert_to_tensor(roll)
         weight = weight[:, 1:]

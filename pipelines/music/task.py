@@ -189,7 +189,7 @@ class MusicTask(Task, Generative):
         if primer:
             given[: len(primer.roll)] = primer.roll
         count = request.count
-        rolls = tf.function(compose)(
+        rolls = tf.function(compose, autograph=False)(
             model,
             tf.constant(np.repeat(given[None], count, axis=0)),
             tf.fill((count,), steps),
@@ -273,7 +273,7 @@ class MusicTask(Task, Generative):
                 "stream": Endpoint(stream, step_inputs),
                 "stream_init": Endpoint(stream_init, {"seed": per_row("seed", tf.int32)}),
             },
-            core=tf.function(stream),
+            core=tf.function(stream, autograph=False),
             core_inputs={
                 name: tf.TensorSpec((1, *spec.shape[1:]), spec.dtype, name=name)
                 for name, spec in step_inputs.items()
