@@ -209,7 +209,33 @@ class Run:
         root: AnyPath = "saved_models",
         force: bool = False,
     ) -> Path:
-        """Writes a SavedModel to `root/name/<next version>/`; see `pipelines.export`."""
-        from pipelines.export import export
+        """Writes the best model as a SavedModel, checked on the run's own records.
 
-        return export(self, name=name, root=root, force=force)
+        Args:
+            name: of the served model; None takes the task's.
+            root: the folder of all served models.
+            force: True follows a version with other signatures or labels.
+
+        Returns:
+            `root/name/<next version>/`; `pipelines.export` says what is in it.
+
+        Raises:
+            UserError: the place cannot be written, the last version differs, or the data are gone.
+        """
+        from pipelines.export import export
+        from pipelines.portability import without_cudnn
+
+        name = name or self.task.name
+        parts = self.data().parts
+        records = [*parts["test"], *parts["valid"], *parts["train"]]
+        card = self.path / "README.md"
+        with without_cudnn(self.model):
+            return export(
+                self.task.served(self.model),
+                self.task.requests(records),
+                root=root,
+                name=name,
+                card=card.read_text("utf-8") if card.exists() else f"# {name}\n",
+                labels=self.task.learnt.get("labels"),
+                force=force,
+            )
