@@ -2,6 +2,7 @@
 
 import keras
 
+from rnnkit import convert, reference, testing
 from rnnkit.cells import (
     Cell,
     FullPeepholeLSTMCell,
@@ -38,4 +39,7 @@ __all__ = [
     "PerGate",
     "ResetAfterGRUCell",
     "VanillaCell",
+    "convert",
+    "reference",
+    "testing",
 ]

@@ -97,7 +97,8 @@ def vanilla_forward(x: Array, states: Sequence[Array], weights: Weights) -> Step
 def vanilla_backward(dy: Array, dstates: Sequence[Array], cache: tuple[Any, ...]) -> Gradients:
     """Each step multiplies dh by diag(1 - h^2) U^T: the product that vanishes or explodes."""
     x, h_prev, h, weights = cache
-    dh = dstates[0] + dy  # h leaves the step twice, as the state and as the output
+    (dh,) = dstates
+    dh = dh + dy  # h leaves the step twice, as the state and as the output
     da = dh * (1 - h**2)
     dx, dh_prev, dweights = _products_backward(da, x, h_prev, weights)
     return dx, [dh_prev], dweights
@@ -222,7 +223,8 @@ def gru_backward(dy: Array, dstates: Sequence[Array], cache: tuple[Any, ...]) ->
     """h_{t-1} is reached four times: through the mixing, z, r, and the candidate's product."""
     x, h_prev, z, r, g, weights = cache
     U_z, U_r = np.split(weights["recurrent_kernel"], 2, axis=1)
-    dh = dstates[0] + dy
+    (dh,) = dstates
+    dh = dh + dy
     da_z = dh * (g - h_prev) * z * (1 - z)
     da_g = dh * z * (1 - g**2)
     dreset = da_g @ weights["candidate_kernel"].T  # of the product r * h_{t-1}
@@ -256,7 +258,8 @@ def gru_reset_after_backward(
 ) -> Gradients:
     """One product each way: behind the reset, the candidate's gradient carries an r."""
     x, h_prev, z, r, g, inner, weights = cache
-    dh = dstates[0] + dy
+    (dh,) = dstates
+    dh = dh + dy
     da_z = dh * (h_prev - g) * z * (1 - z)
     da_g = dh * (1 - z) * (1 - g**2)
     da_r = da_g * inner * r * (1 - r)

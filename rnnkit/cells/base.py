@@ -164,11 +164,11 @@ class Cell(keras.layers.Layer, abc.ABC):
         """tensor + b: (batch, n) plus a weight (n,)."""
         return tensor + bias
 
-    def add_recurrent_kernel(self, name: str, gates: int) -> Any:
-        """A weight (n, gates * n), each gate's block initialised by itself."""
+    def add_recurrent_kernel(self, name: str, gates: int, first: int = 0) -> Any:
+        """A weight (n, gates * n), each gate's block initialised by itself; see `PerGate`."""
         return self.add_weight(
             name=name,
             shape=(self.units, gates * self.units),
-            initializer=PerGate(self.recurrent_initializer, gates),
+            initializer=PerGate(self.recurrent_initializer, gates, first),
             regularizer=self.recurrent_regularizer,
         )

@@ -56,7 +56,7 @@ class GRUCell(_GRUFamily):
 
     def build_recurrent(self) -> None:
         self.recurrent_kernel = self.add_recurrent_kernel("recurrent_kernel", gates=2)
-        self.candidate_kernel = self.add_recurrent_kernel("candidate_kernel", gates=1)
+        self.candidate_kernel = self.add_recurrent_kernel("candidate_kernel", gates=1, first=2)
 
     def step(self, projected: Tensor, states: States) -> tuple[Tensor, States]:
         (h,) = states

@@ -19,18 +19,22 @@ class PerGate(keras.initializers.Initializer):
     Args:
         initializer: a Keras initializer or its name. Each gate draws numbers of its own.
         gates: positive int, the number of blocks on the last axis.
+        first: int, the number of the first block. A Keras initializer with an int seed gives the
+            same numbers at every call: weights that share it must differ in their blocks' numbers.
 
     Example:
 
-    >>> kernel = PerGate("orthogonal", gates=4)((8, 32))
+    >>> kernel = rnnkit.PerGate("orthogonal", gates=4)((8, 32))
     >>> block = kernel[:, 8:16]
-    >>> bool(keras.ops.max(keras.ops.abs(block.T @ block - keras.ops.eye(8))) < 1e-5)
+    >>> product = keras.ops.transpose(block) @ block
+    >>> bool(keras.ops.max(keras.ops.abs(product - keras.ops.eye(8))) < 1e-5)
     True
     """
 
-    def __init__(self, initializer: Any, gates: int) -> None:
+    def __init__(self, initializer: Any, gates: int, first: int = 0) -> None:
         self.initializer = keras.initializers.get(initializer)
         self.gates = gates
+        self.first = first
 
     def __call__(self, shape, dtype=None):
         *leading, fused = shape
@@ -39,19 +43,25 @@ class PerGate(keras.initializers.Initializer):
                 f"The last axis must be a multiple of gates={self.gates}. Received: shape={shape}."
             )
         block = (*leading, fused // self.gates)
+        numbers = range(self.first, self.first + self.gates)
         return ops.concatenate(
-            [self._for_gate(gate)(block, dtype=dtype) for gate in range(self.gates)], axis=-1
+            [self._for_gate(number)(block, dtype=dtype) for number in numbers], axis=-1
         )
 
-    def _for_gate(self, gate: int) -> keras.initializers.Initializer:
-        # A Keras initializer gives the same numbers at every call, so each gate needs its own seed.
+    def _for_gate(self, number: int) -> keras.initializers.Initializer:
+        if isinstance(getattr(self.initializer, "seed", None), keras.random.SeedGenerator):
+            return self.initializer  # it draws new numbers at every call
         config = self.initializer.get_config()
         if isinstance(config.get("seed"), int):
-            config["seed"] += gate
+            config["seed"] += number
         return type(self.initializer).from_config(config)
 
     def get_config(self) -> dict[str, Any]:
-        return {"initializer": keras.initializers.serialize(self.initializer), "gates": self.gates}
+        return {
+            "initializer": keras.initializers.serialize(self.initializer),
+            "gates": self.gates,
+            "first": self.first,
+        }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> PerGate:

@@ -192,13 +192,13 @@ class FullPeepholeLSTMCell(_Peepholes):
     def build_recurrent(self) -> None:
         self.recurrent_kernel = self.add_recurrent_kernel("recurrent_kernel", gates=4)
         self.peephole_if = self._add_peephole("peephole_if", gates=2)
-        self.peephole_o = self._add_peephole("peephole_o", gates=1)
+        self.peephole_o = self._add_peephole("peephole_o", gates=1, first=2)
 
-    def _add_peephole(self, name: str, gates: int) -> Any:
+    def _add_peephole(self, name: str, gates: int, first: int = 0) -> Any:
         return self.add_weight(
             name=name,
             shape=(self.units, gates * self.units),
-            initializer=PerGate(self.peephole_initializer, gates),
+            initializer=PerGate(self.peephole_initializer, gates, first),
             regularizer=self.recurrent_regularizer,
         )
 

@@ -1,0 +1,145 @@
+"""How a cell starts, and what it says to a wrong argument."""
+
+import itertools
+import re
+
+import keras
+import numpy as np
+import pytest
+
+import rnnkit
+from rnnkit.testing import weights_of
+from tests import zoo
+
+LSTMS = [rnnkit.LSTMCell, rnnkit.PeepholeLSTMCell, rnnkit.FullPeepholeLSTMCell]
+
+
+def built(cell):
+    cell.build((None, 3))
+    return cell
+
+
+def blocks(matrix):
+    """A fused (n, gates * n) kernel, gate by gate."""
+    return np.split(matrix, matrix.shape[1] // matrix.shape[0], axis=1)
+
+
+def recurrent_blocks(cell):
+    """Every (n, n) block of the weights that start orthogonal."""
+    names = [name for name in weights_of(cell) if name.endswith("_kernel")]
+    return [block for name in names for block in blocks(weights_of(cell)[name])]
+
+
+def blocks_of_kernel(cell):
+    return np.split(weights_of(cell)["kernel"], len(cell.gates), axis=1)
+
+
+def assert_all_different(arrays):
+    for one, other in itertools.combinations(arrays, 2):
+        assert not np.allclose(one, other)
+
+
+# --- the start ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", zoo.CELLS)
+def test_every_gate_is_orthogonal_by_itself(name):
+    """Fused kernels of Keras are not: gates shrink the state from the first step on."""
+    for block in recurrent_blocks(built(zoo.CELLS[name]())):
+        np.testing.assert_allclose(block.T @ block, np.eye(4), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", zoo.CELLS)
+@pytest.mark.parametrize(
+    "make_seed",
+    [lambda: None, lambda: 3, lambda: keras.random.SeedGenerator(3)],
+    ids=["no seed", "int", "SeedGenerator"],
+)
+def test_no_two_gates_start_with_the_same_numbers(name, make_seed):
+    """Equal gates get equal gradients at first, and learn less than they could."""
+    kernels = [
+        kind(seed=make_seed())
+        for kind in (keras.initializers.HeNormal, keras.initializers.Orthogonal)
+    ]
+    kind = type(zoo.CELLS[name]())
+    cell = built(kind(4, kernel_initializer=kernels[0], recurrent_initializer=kernels[1]))
+    for parts in (blocks_of_kernel(cell), recurrent_blocks(cell)):
+        assert_all_different(parts)
+
+
+def test_peephole_matrices_start_different_too():
+    cell = built(rnnkit.FullPeepholeLSTMCell(4, peephole_initializer="orthogonal"))
+    peepholes = [w for name, w in weights_of(cell).items() if name.startswith("peephole")]
+    assert_all_different([block for weight in peepholes for block in blocks(weight)])
+
+
+@pytest.mark.parametrize("name", zoo.CELLS)
+def test_input_weights_have_the_variance_of_their_own_gate(name):
+    """Glorot's bound for (m, n), not for the fused (m, gates * n)."""
+    cell = type(zoo.CELLS[name]())(200)
+    cell.build((None, 100))
+    bound = np.sqrt(6 / 300)
+    assert 0.98 * bound < np.max(np.abs(weights_of(cell)["kernel"])) <= bound
+
+
+@pytest.mark.parametrize("make", LSTMS)
+@pytest.mark.parametrize("forget_bias", [1.0, 2.5])
+def test_only_the_forget_gate_starts_open(make, forget_bias):
+    bias = weights_of(built(make(4, forget_bias=forget_bias)))["bias"]
+    np.testing.assert_array_equal(bias, np.repeat([0, forget_bias, 0, 0], 4))
+
+
+@pytest.mark.parametrize("name", ["vanilla", "gru", "gru_reset_after"])
+def test_other_biases_start_at_zero(name):
+    weights = weights_of(built(zoo.CELLS[name]()))
+    assert not any(np.any(w) for name, w in weights.items() if name.endswith("bias"))
+
+
+@pytest.mark.parametrize("name", zoo.CELLS)
+def test_regularizers_reach_their_weights(name):
+    cell = built(type(zoo.CELLS[name]())(4, kernel_regularizer="l2", recurrent_regularizer="l1"))
+    regularised = {w.name for w in cell.weights if w.regularizer is not None}
+    matrices = {name for name, weight in weights_of(cell).items() if weight.ndim == 2}
+    assert regularised == matrices
+    assert len(cell.losses) == len(matrices)
+
+
+def test_per_gate_draws_each_block_by_itself():
+    kernel = np.asarray(rnnkit.PerGate(keras.initializers.Orthogonal(seed=1), gates=3)((5, 15)))
+    for block in blocks(kernel):
+        np.testing.assert_allclose(block.T @ block, np.eye(5), atol=1e-5)
+    again = rnnkit.PerGate.from_config(rnnkit.PerGate("he_normal", gates=2).get_config())
+    assert again.gates == 2
+    assert isinstance(again.initializer, keras.initializers.HeNormal)
+
+
+# --- wrong arguments ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("units", [0, -3, 2.5, "8", None, True])
+@pytest.mark.parametrize("name", zoo.CELLS)
+def test_units_must_be_a_positive_int(name, units):
+    kind = type(zoo.CELLS[name]())
+    message = f"units must be a positive int. Received: units={units!r}. Example: {kind.__name__}"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        kind(units)
+
+
+@pytest.mark.parametrize("name", zoo.CELLS)
+@pytest.mark.parametrize("change", [1, -1])
+def test_a_cell_says_how_many_states_it_has(name, change):
+    cell = zoo.CELLS[name]()
+    states = cell.get_initial_state(2)
+    states = [*states, states[0]] if change > 0 else states[:-1]
+    with pytest.raises(ValueError, match=rf"has {len(cell.state_sizes)} state\(s\).*Received: "):
+        cell(np.zeros((2, 3), "float32"), states)
+
+
+def test_per_gate_says_which_width_it_needs():
+    with pytest.raises(ValueError, match=r"multiple of gates=3. Received: shape=\(4, 8\)"):
+        rnnkit.PerGate("zeros", gates=3)((4, 8))
+
+
+def test_the_contract_cannot_be_used_as_a_cell():
+    with pytest.raises(TypeError, match="abstract"):
+        rnnkit.Cell(4)
