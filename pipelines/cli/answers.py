@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 WIDTH = 160  # of a table that goes into a file or a pipe
+LONGEST = 8  # items of a list that a table shows; JSON has all
 
 
 def to_json(value: Any) -> str:
@@ -56,4 +57,6 @@ def _words(cell: Any) -> str:
         return "yes" if cell else "no"
     if isinstance(cell, numbers.Real) and not isinstance(cell, numbers.Integral):
         return f"{float(cell):.4f}"
+    if isinstance(cell, (list, tuple)):
+        return " ".join(map(str, cell)) if len(cell) <= LONGEST else f"{len(cell)} values"
     return "" if cell is None else str(cell)

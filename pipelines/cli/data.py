@@ -76,7 +76,7 @@ def _check(task: str) -> Callable[..., None]:
                 "description": found.description,
                 "fingerprint": found.fingerprint,
                 "parts": {
-                    part: {"records": len(records), **problem.describe(records)}
+                    part: {"records": len(records)} | (problem.describe(records) if records else {})
                     for part, records in found.parts.items()
                 },
                 "dropped": [dataclasses.asdict(dropped) for dropped in found.dropped],
@@ -95,7 +95,7 @@ def _check(task: str) -> Callable[..., None]:
 def _print_check(answer: dict[str, Any]) -> None:
     print(answer["description"])
     counts = answer["parts"]
-    rows = list(dict.fromkeys(name for part in counts.values() for name in part))
+    rows = dict.fromkeys(name for part in counts.values() for name in part if name != "records")
     print_table(
         ("", *counts), [[name, *(part.get(name) for part in counts.values())] for name in rows]
     )

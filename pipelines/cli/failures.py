@@ -19,6 +19,7 @@ _PLACE = {
     errno.EPERM: "not permitted there. Name another place",
     errno.EROFS: "a read-only file system. Name another place",
     errno.EISDIR: "expected a file. Received: a folder",
+    errno.ENOENT: "no such file or folder",
     errno.ENOTDIR: "expected a folder. Received: a file on the way there",
     errno.ENAMETOOLONG: "the name is too long. Choose a shorter one",
 }
@@ -30,9 +31,8 @@ def explain(error: BaseException) -> tuple[str, int]:
         return str(error), WRONG_INPUT
     if isinstance(error, typer.TyperException):
         return _usage(error), WRONG_INPUT
-    number = _errno(error)
-    if number in _PLACE:
-        place = getattr(error, "filename", None)
+    number, place = _errno(error), getattr(error, "filename", None)
+    if number in _PLACE and (place or number != errno.ENOENT):
         return (f"{place}: " if place else "") + f"{_PLACE[number]}.", WRONG_INPUT
     words = str(error).strip().splitlines()
     reason = f"{type(error).__name__}: {words[0]}" if words else type(error).__name__

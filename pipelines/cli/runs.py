@@ -51,6 +51,7 @@ def predict(
     with quiet.work():
         answers = _load(run).predict(input)
     if output:
+        Path(output).parent.mkdir(parents=True, exist_ok=True)
         Path(output).write_text("".join(to_json(answer) + "\n" for answer in answers), "utf-8")
         print(f"{len(answers)} answers in {output}", file=sys.stderr)
     if json:
@@ -100,6 +101,7 @@ def generate(
             tempo=tempo,
             melody=melody,
         )
+        Path(out).parent.mkdir(parents=True, exist_ok=True)
         written = task.write(records, out)
     for path in written:
         print(path)
