@@ -87,7 +87,7 @@ class NADEHead(keras.layers.Layer):
     def build(self, context_shape, *_: Any) -> None:
         self.bias.build(context_shape)
         self.hidden_bias.build(context_shape)
-        shape, initializer = (KEYS, self.units), keras.initializers.RandomNormal(stddev=0.05)
+        shape, initializer = (KEYS, self.units), keras.initializers.RandomNormal(stddev=0.1)
         self.encoder = self.add_weight(name="encoder", shape=shape, initializer=initializer)
         self.decoder = self.add_weight(name="decoder", shape=shape, initializer=initializer.clone())
 

@@ -50,11 +50,8 @@ class FrameLoss(keras.losses.Loss):
 
 
 @keras.saving.register_keras_serializable("rnnkit")
-class FrameNats(keras.metrics.Metric):
+class FrameNats(keras.metrics.Mean):
     """Mean nats a step, over all steps but each piece's first, which no step comes before.
-
-    Keras's own `Mean` averages each row over its padded length before it weighs, so that steps in
-    a longer bucket would count less.
 
     Args:
         channel: int, what is counted: 0 the sounding keys, 1 the strikes.
@@ -63,17 +60,14 @@ class FrameNats(keras.metrics.Metric):
     def __init__(self, channel: int, name: str, **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         self.channel = channel
-        self.cost = self.add_variable((), initializer="zeros", name="cost")
-        self.steps = self.add_variable((), initializer="zeros", name="steps")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         cost = nats(y_true, y_pred)[:, 1:, self.channel]
-        weight = ops.ones_like(cost) if sample_weight is None else sample_weight[:, 1:]
-        self.cost.assign_add(ops.sum(cost * weight))
-        self.steps.assign_add(ops.sum(weight))
-
-    def result(self):
-        return self.cost / ops.maximum(self.steps, 1.0)
+        if sample_weight is not None:
+            sample_weight = ops.reshape(sample_weight[:, 1:], (-1,))
+        # One axis: Keras takes means over all axes but the first, padding included, before it
+        # weighs, and steps of a batch that is padded further would count less.
+        return super().update_state(ops.reshape(cost, (-1,)), sample_weight=sample_weight)
 
     def get_config(self) -> dict[str, Any]:
         return {"channel": self.channel, "name": self.name, "dtype": self.dtype}

@@ -17,14 +17,14 @@ class MusicSettings(Settings):
     )
     epochs: int = setting(200, "most passes over the training part", minimum=1)
     batch_size: int = setting(16, "pieces a batch", minimum=1)
-    learning_rate: float = setting(3e-3, "step size of Adam at the start", above=0)
+    learning_rate: float = setting(4e-3, "step size of Adam at the start", above=0)
     head: str = setting(
         "nade",
         "how the 88 keys of a step are predicted: nade (jointly, highest key first; chords need "
         "it) or bernoulli (each key by itself, comparable with Chung et al. 2014)",
         choices=("nade", "bernoulli"),
     )
-    head_units: int = setting(128, "width of the nade head's hidden layer", minimum=1)
+    head_units: int = setting(256, "width of the nade head's hidden layer", minimum=1)
     transpose: int = setting(
         6,
         "training pieces are shifted by up to so many semitones, at random",
