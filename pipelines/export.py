@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def export(
     served: Served,
     requests: Requests,
     *,
-    root: str | Path,
+    root: str | PathLike[str],
     name: str,
     card: str,
     labels: Sequence[str] | None = None,
@@ -89,10 +90,10 @@ def export(
         inputs = _inputs(served, requests, live)
         with writing(folder):
             warmup.write(place, name, inputs)
-            (place / "batching_parameters.txt").write_text(BATCHING)
-            (place / "client.py").write_text(served.client)
+            (place / "batching_parameters.txt").write_text(BATCHING, "utf-8")
+            (place / "client.py").write_text(served.client, "utf-8")
             (place / "signature.json").write_text(json.dumps(description, indent=2) + "\n")
-            (place / "README.md").write_text(f"{card.rstrip()}\n\n{_signature_table(description)}")
+            (place / "README.md").write_text(_readme(card, description), "utf-8")
         check_core(served)
         check_answers(place, live, inputs)
         with writing(folder):
@@ -197,6 +198,8 @@ def _lines(description: dict[str, Any]) -> dict[str, str]:
     return lines
 
 
-def _signature_table(description: dict[str, Any]) -> str:
+def _readme(card: str, description: dict[str, Any]) -> str:
+    """The card, but for its pictures, which stay with the run; and the signatures."""
+    text = re.sub(r"^!\[.*\n", "", card, flags=re.MULTILINE).rstrip()
     rows = "".join(f"| {key} | {value} |\n" for key, value in _lines(description).items())
-    return f"## Signatures\n\n| tensor | type and shape |\n| --- | --- |\n{rows}"
+    return f"{text}\n\n## Signatures\n\n| tensor | type and shape |\n| --- | --- |\n{rows}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 import time
 import uuid
@@ -62,7 +61,7 @@ def writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, tf.errors.OpError) as error:
-        reason = os.strerror(error.errno) if getattr(error, "errno", None) else str(error)
+        reason = getattr(error, "strerror", None) or str(error)
         raise UserError(
             f"{folder}: cannot write the export: {reason.splitlines()[0]}. Expected a folder that "
             "may be written, with free space; choose another with --root."

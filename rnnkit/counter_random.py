@@ -51,7 +51,9 @@ def uniform(seed: Tensor, step: Tensor, key: Tensor) -> Tensor:
     return (ops.cast(upper, "float32") + 0.5) * 2.0**-23
 
 
-def threefry_2x32(key: tuple[Tensor, Tensor], counter: tuple[Tensor, Tensor]):
+def threefry_2x32(
+    key: tuple[Tensor, Tensor], counter: tuple[Tensor, Tensor]
+) -> tuple[Tensor, Tensor]:
     """The block cipher Threefry-2x32 with 20 rounds: two uint32 tensors, from a key of two and a
     counter of two."""
     schedule = (*key, key[0] ^ key[1] ^ _constant(_PARITY))

@@ -10,7 +10,7 @@ from pipelines.task import Endpoint, Served
 from rnnkit.counter_random import uniform
 
 STATE, FEATURES = 5, 3
-CARD = "# toy\n\nA model for tests.\n"
+CARD = "# toy\n\n![picture](plots/loss.png)\n\nA model for tests.\n"
 
 
 def toy(units: int = STATE, **changes) -> Served:
