@@ -110,8 +110,8 @@ class ToyTask(Task):
     def model(self) -> keras.Model:
         initial = keras.initializers.GlorotUniform(seed=self.settings.seed)
         inputs = keras.Input((None, 1))
-        hidden = keras.layers.GRU(
-            self.settings.units, return_sequences=True, kernel_initializer=initial
+        hidden = keras.layers.Conv1D(  # compiles sooner than a loop over time
+            self.settings.units, 3, padding="causal", activation="tanh", kernel_initializer=initial
         )(inputs)
         hidden = keras.layers.Dropout(self.settings.dropout)(hidden)
         return keras.Model(inputs, keras.layers.Dense(1, kernel_initializer=initial)(hidden))
@@ -137,7 +137,7 @@ class ToyTask(Task):
 
     def predict(self, model: keras.Model, records: Sequence[Wave]) -> list[dict[str, Any]]:
         mean = self.learnt["mean"]
-        answers = (model(np.array(r.values)[None, :, None] - mean)[0, -1, 0] for r in records)
+        answers = (model(np.array([r.values])[..., None] - mean)[0, -1, 0] for r in records)
         return [{"next": float(answer) + mean} for answer in answers]
 
     def served(self, model: keras.Model) -> Served:

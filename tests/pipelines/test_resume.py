@@ -1,0 +1,136 @@
+"""SIGKILL at any moment loses nothing and changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import pipelines
+from pipelines import files, training
+from tests.pipelines.states import state
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_state_of_the_disk_resumes_to_the_same_run(tmp_path, monkeypatch, toy):
+    """A kill leaves one of these: the folder before each file takes its place, with the new file
+    beside it whole, or half written."""
+    monkeypatch.setattr(training, "_tensorboard", lambda folder: [])
+    run, left = tmp_path / "run", []
+    replace = os.replace
+
+    def photographed(source: Path, target: Path) -> None:
+        left.append(tmp_path / f"left {len(left)}, without {target.name}")
+        shutil.copytree(run, left[-1])
+        if len(left) % 2:
+            half = left[-1] / source.relative_to(run)
+            half.write_bytes(half.read_bytes()[: half.stat().st_size // 2])
+        replace(source, target)
+
+    def train(folder: Path) -> None:
+        pipelines.train("toy", run=folder, epochs=2, progress=keras.callbacks.Callback())
+
+    monkeypatch.setattr(files.os, "replace", photographed)
+    train(run)
+    monkeypatch.setattr(files.os, "replace", replace)
+    assert len(left) == 12  # config, checkpoint, floors; 3 files an epoch; curve, card, metrics
+    for folder in left:
+        train(folder)
+        assert state(folder) == state(run), f"{folder.name}: another run came out of it"
+
+
+CHILD = """
+import json, sys
+from pipelines.quiet import start_tensorflow
+start_tensorflow()
+import keras
+import pipelines, pipelines.training
+from tests.pipelines.toy import ROW
+pipelines.TASKS["toy"] = ROW
+arguments = json.loads(sys.argv[1])
+print("ready", flush=True)
+pipelines.train(**arguments, progress=keras.callbacks.Callback())
+"""
+
+
+def start(arguments: dict) -> subprocess.Popen:
+    """A process that trains; it returns when the imports are done."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, json.dumps(arguments)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout.readline() == "ready\n", child.stderr.read()
+    return child
+
+
+def kill_and_compare(tmp_path: Path, kills: int, **arguments) -> list[str]:
+    """Kills a training `kills` times at random moments of what is left of it, then compares."""
+    began = time.monotonic()
+    child = start({**arguments, "run": str(tmp_path / "whole")})
+    started = time.monotonic() - began
+    _, errors = child.communicate()
+    assert child.returncode == 0, errors
+    left = time.monotonic() - began - started
+    draw, moments = random.Random(0), []
+    while len(moments) < kills:
+        folder = tmp_path / f"killed {len(moments)}"
+        for _ in range(min(3, kills - len(moments))):
+            child = start({**arguments, "run": str(folder)})
+            time.sleep(draw.uniform(0, left / 2))
+            child.send_signal(signal.SIGKILL)
+            child.communicate()
+            if child.returncode == -signal.SIGKILL:
+                rows = files.read_rows(folder / "metrics.csv")
+                moments.append(f"after {len(rows)} epochs")
+        child = start({**arguments, "run": str(folder)})
+        _, errors = child.communicate()
+        assert child.returncode == 0, errors
+        assert state(folder) == state(tmp_path / "whole"), f"kills {moments} changed the run"
+    return moments
+
+
+def test_three_kills_change_nothing(tmp_path):
+    """Weights, optimizer, metrics.csv and metrics.json of a run that was killed three times."""
+    moments = kill_and_compare(tmp_path, kills=3, task="toy", epochs=12)
+    assert len(moments) == 3
+
+
+@pytest.mark.prove
+def test_twenty_kills_change_nothing(tmp_path, record_property):
+    """SIGKILL at random moments of training music leaves weights and metrics equal bit for bit."""
+    draw = np.random.default_rng(0)
+    pieces = {
+        part: [
+            [sorted(draw.choice(np.arange(50, 80), 3, replace=False).tolist()) for _ in range(n)]
+            for n in draw.integers(8, 30, count).tolist()
+        ]
+        for part, count in (("train", 40), ("valid", 8), ("test", 8))
+    }
+    source = tmp_path / "pieces.json"
+    source.write_text(json.dumps(pieces))
+    moments = kill_and_compare(
+        tmp_path,
+        kills=20,
+        task="music",
+        data=str(source),
+        units=16,
+        head_units=16,
+        batch_size=8,
+        epochs=20,
+    )
+    record_property("kills", len(moments))
+    assert len(moments) == 20
