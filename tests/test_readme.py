@@ -1,4 +1,4 @@
-"""README.md and docs/ are true: their code runs, their commands exist, their tables are the code's."""
+"""What README.md and docs/ show is true: code runs, commands exist, tables are the code's."""
 
 from __future__ import annotations
 

@@ -83,6 +83,8 @@ def generate(
     out: Annotated[str, typer.Option(metavar="FILE", help="file to write")] = "generated",
 ) -> None:
     """Makes new sequences and writes them in every form the task has."""
+    if Path(out).is_dir():
+        raise UserError(f"{out}: expected a file name. Received: a folder. Example: {out}/new")
     with quiet.work():
         from pipelines.task import Generative
 

@@ -165,9 +165,9 @@ class MusicTask(Task, Generative):
         as the median one of the training part, or as its melody. `primer` and `melody` are files
         of any kind that `train` reads; of several pieces the first counts. The melody's top voice
         is kept, and the other voices are written under it."""
-        if request.temperature <= 0:
+        if not request.temperature > 0:  # so that NaN is refused too
             raise UserError(f"--temperature must be above 0. Received: {request.temperature}.")
-        if request.tempo is not None and request.tempo <= 0:
+        if request.tempo is not None and not request.tempo > 0:
             raise UserError(f"--tempo must be above 0. Received: {request.tempo}.")
         if request.count < 1:
             raise UserError(f"--count must be at least 1. Received: {request.count}.")
