@@ -65,7 +65,8 @@ def run_backward(
         `(dxs, gradients of the initial states, gradients of the weights)`. All steps share their
         weights, so the gradients of the weights are sums over the steps.
     """
-    dxs, totals, dstates = [], {}, list(dstates)
+    dxs, dstates = [], list(dstates)
+    totals: dict[str, Array] = {}
     for t in reversed(range(len(caches))):
         dx, dstates, dweights = backward(dys[:, t], dstates, caches[t])
         dxs.append(dx)

@@ -1,5 +1,6 @@
 """Nothing public without a row in the zoo: what is not listed there is not proven."""
 
+import importlib
 import inspect
 
 import keras
@@ -52,3 +53,13 @@ def test_registered_so_that_a_keras_file_loads_without_custom_objects(name):
 def test_every_task_has_a_row():
     missing = set(pipelines.TASKS) ^ set(zoo.TASKS)
     assert not missing, f"pipelines.TASKS and tests/zoo.py differ: add a row for {sorted(missing)}"
+
+
+@pytest.mark.parametrize("name", zoo.TASKS)
+def test_the_sample_of_a_task_can_be_read(name, tmp_path):
+    sample = zoo.TASKS[name]
+    module, _, kind = pipelines.TASKS[name].task.partition(":")
+    task = getattr(importlib.import_module(module), kind)
+    reading = task(task.Settings(**sample.settings)).read(str(sample.write(tmp_path)))
+    assert sum(len(records) for records in reading.parts.values()) >= 10
+    assert not reading.dropped
