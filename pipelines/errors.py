@@ -12,7 +12,9 @@ class UserError(Exception):
     """The input was wrong. The command line prints the message as one line and exits with 2."""
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str], aliases: dict[str, str] | None = None):
+def unknown_name(
+    kind: str, name: str, known: Iterable[str], aliases: dict[str, str] | None = None
+) -> UserError:
     """A `UserError` for a name that is none of `known`, with the nearest one as a suggestion."""
     known, aliases = list(known), aliases or {}
     near = [aliases[name]] if name in aliases else difflib.get_close_matches(name, known, n=2)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from pipelines.settings import Settings
+import pipelines.settings
 
 Tensors = dict[str, tf.Tensor]
 
@@ -32,6 +32,10 @@ class Record(Protocol):
         """A hash of its content, for the fingerprint of the data."""
 
 
+R = TypeVar("R", bound=Record)  # the records of a task
+S = TypeVar("S", bound=pipelines.settings.Settings)  # its settings
+
+
 @dataclass(frozen=True)
 class Dropped:
     """A record that was left out."""
@@ -41,10 +45,10 @@ class Dropped:
 
 
 @dataclass(frozen=True)
-class Reading:
+class Reading(Generic[R]):
     """What a task found in a source, before any split is made."""
 
-    parts: dict[str, list[Record]]  # {"all": [...]}, or the given "train", "valid", "test"
+    parts: dict[str, list[R]]  # {"all": [...]}, or the given "train", "valid", "test"
     description: str  # of the data, for reports and the model card
     dropped: list[Dropped] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)  # what was changed in reading, counted
@@ -69,7 +73,7 @@ class Served:
     tables: tuple[Any, ...] = ()  # layers that hold lookup tables; weights are found without
 
 
-class Task(abc.ABC):
+class Task(abc.ABC, Generic[R, S]):
     """A sequence problem: how to read it, what goes in, what comes out, how it is scored.
 
     The life of a task object: `Task(settings)`; `read`; `learn` from the training part, or
@@ -81,18 +85,18 @@ class Task(abc.ABC):
     """
 
     name: ClassVar[str]
-    Settings: ClassVar[type[Settings]]
+    Settings: ClassVar[type[pipelines.settings.Settings]]
     metrics: ClassVar[tuple[str, ...]]  # names, the first one leads
     selection: ClassVar[str]  # column of metrics.csv that picks the best epoch; lower is better
 
-    def __init__(self, settings: Settings, learnt: dict[str, Any] | None = None) -> None:
+    def __init__(self, settings: S, learnt: dict[str, Any] | None = None) -> None:
         self.settings = settings
         self.learnt = learnt or {}
 
     # --- data -----------------------------------------------------------------------------------
 
     @abc.abstractmethod
-    def read(self, source: str | None) -> Reading:
+    def read(self, source: str | None) -> Reading[R]:
         """Reads the embedded default (None), a path, or `tfds:NAME`.
 
         Raises:
@@ -100,11 +104,11 @@ class Task(abc.ABC):
         """
 
     @abc.abstractmethod
-    def learn(self, records: Sequence[Record]) -> dict[str, Any]:
+    def learn(self, records: Sequence[R]) -> dict[str, Any]:
         """What the model must know of the training part, as JSON; also set as `self.learnt`."""
 
     @abc.abstractmethod
-    def describe(self, records: Sequence[Record]) -> dict[str, str]:
+    def describe(self, records: Sequence[R]) -> dict[str, str]:
         """Counts worth a look before training: `{"frames": "13807", ...}`."""
 
     # --- tensors --------------------------------------------------------------------------------
@@ -115,7 +119,7 @@ class Task(abc.ABC):
         """TensorSpecs of one element; an axis of None is time."""
 
     @abc.abstractmethod
-    def element(self, record: Record) -> dict[str, np.ndarray]:
+    def element(self, record: R) -> dict[str, np.ndarray]:
         """A record as arrays, nothing padded."""
 
     @abc.abstractmethod
@@ -153,19 +157,19 @@ class Task(abc.ABC):
         """Every metric over `batches` of `example`s, exact whatever the padding."""
 
     @abc.abstractmethod
-    def fit_floors(self, records: Sequence[Record]) -> dict[str, np.ndarray]:
+    def fit_floors(self, records: Sequence[R]) -> dict[str, np.ndarray]:
         """The models without recurrence, fitted on the training part; saved with the run."""
 
     @abc.abstractmethod
     def floors(
-        self, fitted: dict[str, np.ndarray], records: Sequence[Record]
+        self, fitted: dict[str, np.ndarray], records: Sequence[R]
     ) -> dict[str, dict[str, float]]:
         """What they reach on `records`: `{"markov": {"nll": 10.49}, ...}`."""
 
     # --- use ------------------------------------------------------------------------------------
 
     @abc.abstractmethod
-    def predict(self, model: keras.Model, records: Sequence[Record]) -> list[dict[str, Any]]:
+    def predict(self, model: keras.Model, records: Sequence[R]) -> list[dict[str, Any]]:
         """An answer a record, as JSON."""
 
     @abc.abstractmethod
@@ -173,10 +177,10 @@ class Task(abc.ABC):
         """What an export of `model` offers."""
 
     @abc.abstractmethod
-    def requests(self, records: Sequence[Record]) -> dict[str, dict[str, np.ndarray]]:
+    def requests(self, records: Sequence[R]) -> dict[str, dict[str, np.ndarray]]:
         """Real inputs an endpoint, as a batch: for warm-up and for the export's check of itself."""
 
-    def plots(self, model: keras.Model, records: Sequence[Record], folder: str) -> None:
+    def plots(self, model: keras.Model, records: Sequence[R], folder: str) -> None:
         """Pictures of the task's own, written into `folder`."""
 
 
@@ -193,14 +197,14 @@ class GenerateRequest:
     melody: str | None = None  # a file whose top voice is kept
 
 
-class Generative(abc.ABC):
+class Generative(abc.ABC, Generic[R]):
     """What a task offers besides when its model can make new sequences."""
 
     @abc.abstractmethod
-    def generate(self, model: keras.Model, request: GenerateRequest) -> list[Record]:
+    def generate(self, model: keras.Model, request: GenerateRequest) -> list[R]:
         """`request.count` new records, the k-th drawn from seed `request.seed + k`."""
 
     @abc.abstractmethod
-    def write(self, records: Sequence[Record], out: str) -> list[str]:
+    def write(self, records: Sequence[R], out: str) -> list[str]:
         """Writes them under the file name `out` (a number is added when there are several) in
         every form the task has, and returns the paths."""

@@ -128,7 +128,7 @@ def _keep_floors(run: Run, parts: Parts) -> None:
     path = run.path / "floors.npz"
     if not path.exists():
         with replacing(path) as beside:
-            np.savez(beside, **run.task.fit_floors(parts["train"]))
+            np.savez(beside, **run.task.fit_floors(parts["train"]))  # type: ignore[arg-type]
 
 
 # --- fit --------------------------------------------------------------------------------------

@@ -85,7 +85,7 @@ class MusicModel(keras.Model):
             layer.build(shape)
             shape = (batch, time, layer.cell.output_size)
         self.head.build(shape)
-        if self.strikes:
+        if self.strike_head is not None:
             self.strike_head.build(shape)
 
     def call(self, roll: Tensor, training: bool | None = None) -> Tensor:
@@ -93,7 +93,7 @@ class MusicModel(keras.Model):
         context = self._context(seen, training=training)
         sounding = seen[..., 0, :]
         logits = [self.head(context, sounding)]
-        if self.strikes:
+        if self.strike_head is not None:
             logits.append(self.strike_head(context, sounding))
         return ops.stack(logits, axis=-2)
 
@@ -138,7 +138,7 @@ class MusicModel(keras.Model):
         """The next step (batch, 88) of 0, 1, 2, after `frame`, for thresholds (batch, 2, 88): of
         sounding, and of being struck again; see `pipelines.music.heads`."""
         sounding = self.head.decide(context, thresholds[:, 0], temperature)
-        if not self.strikes:
+        if self.strike_head is None:
             return ops.cast(sounding, frame.dtype)
         likely = ops.sigmoid(self.strike_head(context, sounding) / temperature)
         struck = (thresholds[:, 1] < likely) | ops.equal(frame, 0)

@@ -101,7 +101,7 @@ def frame_scores(model: MusicModel, batches: tf.data.Dataset) -> dict[str, float
             tf.reduce_sum(union * weight),
         )
 
-    steps, cost, hits, union = 0.0, 0.0, 0.0, 0.0
+    steps, cost, hits, union = (np.zeros(()),) * 4
     for roll, wanted, weight in batches:
         parts = [np.asarray(part, np.float64) for part in sums(roll, wanted, weight)]
         steps, cost = steps + parts[0], cost + parts[1]
@@ -109,7 +109,7 @@ def frame_scores(model: MusicModel, batches: tf.data.Dataset) -> dict[str, float
     scores = {"nll": float(cost[0] / steps)}
     if model.strikes:
         scores["onset_nll"] = float(cost[1] / steps)
-    scores["frame_accuracy"] = float(hits / max(union, 1.0))
+    scores["frame_accuracy"] = float(hits / np.maximum(union, 1))
     return scores
 
 

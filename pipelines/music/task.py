@@ -28,7 +28,7 @@ from pipelines.task import (
 )
 
 
-class MusicTask(Task, Generative):
+class MusicTask(Task[Piece, MusicSettings], Generative[Piece]):
     """Many-to-many: at every step of a piece, the keys that sound next.
 
     A record is a `Piece`; the model reads its roll (T, 88) of 0 off, 1 held, 2 struck.
@@ -41,7 +41,7 @@ class MusicTask(Task, Generative):
 
     # --- data -----------------------------------------------------------------------------------
 
-    def read(self, source: str | None) -> Reading:
+    def read(self, source: str | None) -> Reading[Piece]:
         return read_music(
             source, steps_per_beat=self.settings.steps_per_beat, tracks=self.settings.tracks
         )
