@@ -290,22 +290,31 @@ def test_killed_before_the_last_instant_there_is_no_version(tmp_path, unchecked)
 def test_killed_at_any_moment_every_version_is_whole(tmp_path, record_property):
     """SIGKILL at random moments of exports in a row, with a watcher that opens each version the
     instant it appears."""
-    random, kills, seen = np.random.default_rng(0), 20, {}
-    for _ in range(kills):
+    folder, random, seen = tmp_path / "toy", np.random.default_rng(0), {}
+
+    def watch(until):
+        while not until():
+            for number in set(versions(folder)) - set(seen):
+                path = folder / str(number)
+                saved_graph.read(path)
+                assert len(warmup.read(path)) == 3
+                seen[number] = sorted(each.relative_to(path) for each in path.rglob("*"))
+
+    kills, seconds = 20, 0.0
+    for kill in range(kills):
         process = start(tmp_path)
         process.stdout.readline()
-        end = time.monotonic() + random.uniform(0, 4)
-        while time.monotonic() < end:
-            for number in versions(tmp_path / "toy"):
-                if number not in seen:
-                    folder = tmp_path / "toy" / str(number)
-                    saved_graph.read(folder)
-                    seen[number] = len(list(folder.rglob("*")))
-                    assert len(warmup.read(folder)) == 3
+        began = time.monotonic()
+        if kill == 0:  # learns how long two exports take here
+            watch(lambda: len(seen) == 2)
+            seconds = time.monotonic() - began
+        end = began + random.uniform(0, seconds)
+        watch(lambda end=end: time.monotonic() > end)
         process.kill()
         process.wait()
         process.stdout.close()
-    assert set(seen.values()) == {12}
+    watch(lambda: set(versions(folder)) == set(seen))
+    assert all(files == seen[1] for files in seen.values())
     record_property("kills", kills)
     record_property("versions", len(seen))
 
