@@ -13,7 +13,7 @@ import pytest
 import pipelines
 from pipelines import training
 from pipelines.errors import UserError
-from pipelines.files import locked
+from pipelines.files import locked, write_rows
 from tests.pipelines.states import state
 from tests.pipelines.toy import ROW, ToyTask
 
@@ -188,16 +188,20 @@ def test_a_full_disk_loses_nothing(four, tmp_path):
 
 
 def test_a_score_that_is_no_number_ends_training(tmp_path, monkeypatch):
-    """The epochs before it are kept; without any, the way out is named."""
+    """The epochs before it are kept."""
     rates = iter([0.03, 0.03, math.inf])
     monkeypatch.setattr(training.schedule, "learning_rate", lambda *_: next(rates))
-    run = train(tmp_path / "later", epochs=9)
-    assert run.stopped == "diverged"
-    assert len(run.history) == 3
-    assert run.metrics["best_epoch"] == 2
-    monkeypatch.setattr(training.schedule, "learning_rate", lambda *_: math.inf)
+    run = train(tmp_path, epochs=9)
+    assert (run.stopped, len(run.history), run.metrics["best_epoch"]) == ("diverged", 3, 2)
+
+
+def test_without_any_finite_score_the_way_out_is_named(tmp_path, monkeypatch):
+    rows = [{"epoch": 1, "val_mse": math.nan, "seconds": 1.0}]
+    monkeypatch.setattr(
+        training, "_fit", lambda run, *_: write_rows(tmp_path / "metrics.csv", rows)
+    )
     with pytest.raises(UserError, match=r"diverged in its first epoch.*--learning-rate"):
-        train(tmp_path / "at once")
+        train(tmp_path)
 
 
 def test_wrong_names_and_empty_parts(tmp_path, monkeypatch):
