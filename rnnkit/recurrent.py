@@ -5,95 +5,151 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-from keras import ops
+from keras import ops, tree
 
-from rnnkit.cells.base import Cell, States, Tensor
+from rnnkit.cells.base import Cell, Tensor
+from rnnkit.engine import backend_engine, run_over_time
 
 
 @keras.saving.register_keras_serializable("rnnkit")
-class RNN(keras.layers.Layer):
+class RNN(keras.layers.RNN):
     """A cell over time: y_t, s_t = cell(x_t, s_{t-1}) for t = 1..T.
 
+    It is `keras.layers.RNN` with its arguments, and with the loops of `rnnkit.engine` for the cells
+    of rnnkit: one product for all input projections, backpropagation through time as derived by
+    hand. Any other cell with Keras's contract runs in Keras's own loop.
+
     Args:
-        cell: a `rnnkit` cell, or any layer with Keras's cell contract.
-        return_sequences: True gives y_1..y_T, (batch, T, n); False y_T, (batch, n).
-        return_state: True gives the last states too.
+        cell: a `rnnkit.Cell`, any layer with Keras's cell contract, or a list of cells, each
+            running on the outputs of the one before.
+        return_sequences: bool, default False. True gives y_1..y_T, (batch, T, n); False y_T,
+            (batch, n).
+        return_state: bool, default False. True gives the last states too.
+        truncate_gradient: positive int k, or None (the default: no truncation). States hand no
+            gradient back from step T-k+1 to T-k, from T-2k+1 to T-2k, and so on: the loss at a step
+            reaches at most k steps back, itself included, and the loss at step T exactly k. Values
+            do not change. The initial state keeps its gradient from the first k steps or fewer.
+        **kwargs: `go_backwards`, `stateful`, `unroll` and `zero_output_for_mask` of
+            `keras.layers.RNN`, `name`, and `dtype`, which is the cell's by default.
 
     Call arguments:
-        inputs: (batch, T, m).
-        initial_state: list of (batch, width) tensors; zeros by default.
-        mask: (batch, T), True where a step is real. A masked step repeats the output and the
-            states of the step before.
+        sequences: (batch, T, m); T and batch may be unknown.
+        initial_state: list of (batch, width) tensors; the cell's `get_initial_state` by default.
+        mask: (batch, T), True where a step is real: anywhere, in any number. A masked step repeats
+            the output and the states of the step before; before the first real step the output is
+            zero. The mask goes on to the next layer when `return_sequences`.
+
+    Returns:
+        The output, or `(output, *states)` with `return_state`.
+
+    Raises:
+        ValueError: a cell without Keras's contract, inputs of another rank than 3, states of other
+            shapes than the cell's, `truncate_gradient` below 1, or with a cell that is not
+            rnnkit's; another batch size than the first one's with `stateful`.
 
     Example:
 
     >>> layer = rnnkit.RNN(rnnkit.GRUCell(16))
     >>> layer(keras.ops.zeros((2, 5, 3))).shape
     TensorShape([2, 16])
+
+    Reference: P. Werbos, Backpropagation Through Time: What It Does and How to Do It, Proceedings
+    of the IEEE 78, 1990; R. Williams and J. Peng, An Efficient Gradient-Based Algorithm for On-Line
+    Training of Recurrent Network Trajectories, Neural Computation 2, 1990, for the truncation.
     """
 
     def __init__(
         self,
-        cell: keras.layers.Layer,
-        *,
+        cell: Any,
         return_sequences: bool = False,
         return_state: bool = False,
+        *,
+        truncate_gradient: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.cell = cell
-        self.return_sequences = return_sequences
-        self.return_state = return_state
+        first = cell[0] if isinstance(cell, (list, tuple)) and cell else cell
+        if isinstance(first, keras.layers.Layer):
+            kwargs.setdefault("dtype", first.dtype_policy)
+        if isinstance(cell, (list, tuple)):
+            cell = keras.layers.StackedRNNCells(cell, dtype=kwargs.get("dtype"))
+        super().__init__(cell, return_sequences, return_state, **kwargs)
         self.supports_masking = True
+        if truncate_gradient is not None:
+            if not isinstance(truncate_gradient, int) or truncate_gradient < 1:
+                raise ValueError(
+                    "truncate_gradient must be None or a positive int, a number of steps. "
+                    f"Received: truncate_gradient={truncate_gradient!r}. "
+                    "Example: RNN(cell, truncate_gradient=35)."
+                )
+            if not self._has_engine:
+                raise ValueError(
+                    "truncate_gradient needs rnnkit's cells: Keras's loop cannot cut its gradient. "
+                    f"Received: cell={cell}."
+                )
+        self.truncate_gradient = truncate_gradient
 
-    def build(self, input_shape) -> None:
-        if not self.cell.built:
-            self.cell.build((input_shape[0], input_shape[-1]))
+    @property
+    def _cells(self) -> list[keras.layers.Layer]:
+        stacked = isinstance(self.cell, keras.layers.StackedRNNCells)
+        return list(self.cell.cells) if stacked else [self.cell]
 
-    def call(self, inputs: Tensor, initial_state: States | None = None, mask=None, training=None):
-        states = initial_state
-        if states is None:
-            states = self.cell.get_initial_state(batch_size=ops.shape(inputs)[0])
-        states = list(states) if isinstance(states, (list, tuple)) else [states]
-        hoisted = isinstance(self.cell, Cell)
-        xs = self.cell.project(inputs) if hoisted else inputs
-        xs = ops.swapaxes(xs, 0, 1)
-        width = xs.shape[-1]
-        if mask is not None:  # one tensor, because scan takes only one when time is unknown
-            mask = ops.cast(ops.swapaxes(mask, 0, 1), xs.dtype)
-            xs = ops.concatenate([xs, mask[..., None]], axis=-1)
+    @property
+    def _has_engine(self) -> bool:
+        return not self.unroll and all(
+            isinstance(cell, Cell) and cell.compute_dtype == self.compute_dtype
+            for cell in self._cells
+        )
 
-        def step(carry, x):
-            previous, states = carry
-            if hoisted:
-                y, new = self.cell.step(x[:, :width], states)
-            else:
-                y, new = self.cell(x[:, :width], states)
-            if mask is not None:
-                real = x[:, width:] > 0
-                y = ops.where(real, y, previous)
-                new = [ops.where(real, a, b) for a, b in zip(new, states, strict=True)]
-            return (y, new), (y, new)  # on TensorFlow, scan gives back only what looks like the carry
+    def call(self, sequences: Tensor, initial_state=None, mask=None, training=False):
+        if len(sequences.shape) < 3 or (self._has_engine and len(sequences.shape) > 3):
+            raise ValueError(
+                "An RNN expects inputs of rank 3, (batch, time, features). "
+                f"Received: inputs of shape {tuple(sequences.shape)}."
+            )
+        if initial_state is not None:
+            self._check_states(initial_state)
+        return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
 
-        first = ops.zeros((ops.shape(inputs)[0], self.cell.output_size), dtype=xs.dtype)
-        (last, states), (ys, _) = ops.scan(step, (first, states), xs)
-        result = ops.swapaxes(ys, 0, 1) if self.return_sequences else last
-        return (result, *states) if self.return_state else result
+    def _check_states(self, states: Any) -> None:
+        widths = tree.flatten(self.state_size)
+        shapes = [tuple(state.shape) for state in tree.flatten(states)]
+        if [shape[1:] for shape in shapes] != [(width,) for width in widths]:
+            raise ValueError(
+                f"{self.name} has states of shapes {[('batch', width) for width in widths]}. "
+                f"Received: initial_state of shapes {shapes}. Example: "
+                "layer(x, initial_state=layer.get_initial_state(batch_size))."
+            )
 
-    def compute_mask(self, inputs, mask=None):
-        output = mask if self.return_sequences else None
-        if not self.return_state:
-            return output
-        return (output, *(None for _ in range(len(self.cell.state_sizes))))
+    def inner_loop(self, sequences: Tensor, initial_state, mask, training=False):
+        """The place where `keras.layers.RNN` lets a layer run its own loop over time."""
+        engine = backend_engine() if self._has_engine else None
+        if engine is None:
+            return super().inner_loop(sequences, initial_state, mask, training)
+        ys = ops.swapaxes(sequences, 0, 1)
+        mask = None if mask is None else ops.swapaxes(ops.cast(mask, "bool"), 0, 1)[..., None]
+        if self.go_backwards:
+            ys, mask = ops.flip(ys, 0), None if mask is None else ops.flip(mask, 0)
+        cells = self._cells
+        single = cells == [self.cell]
+        ends = []
+        for cell, states in zip(cells, [initial_state] if single else initial_state, strict=True):
+            sequence = self.return_sequences or cell is not cells[-1]
+            ys, last, end = run_over_time(
+                engine,
+                cell,
+                ys,
+                mask,
+                tree.flatten(states),
+                training=training,
+                truncate=self.truncate_gradient,
+                sequence=sequence,
+            )
+            ends.append(tree.pack_sequence_as(states, end))
+        if not self.return_sequences:
+            return last, last, ends[0] if single else ends
+        if mask is not None and self.zero_output_for_mask:
+            ys = ops.where(mask, ys, 0)
+        return last, ops.swapaxes(ys, 0, 1), ends[0] if single else ends
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "cell": keras.saving.serialize_keras_object(self.cell),
-            "return_sequences": self.return_sequences,
-            "return_state": self.return_state,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> RNN:
-        return cls(**{**config, "cell": keras.saving.deserialize_keras_object(config["cell"])})
+        return {**super().get_config(), "truncate_gradient": self.truncate_gradient}

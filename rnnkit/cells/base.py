@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from rnnkit.cells.initializers import PerGate
+from rnnkit.cells.weights import use_weight
 
 Tensor = Any
 States = list[Tensor]
@@ -138,7 +139,9 @@ class Cell(keras.layers.Layer, abc.ABC):
 
     def get_initial_state(self, batch_size: int | Tensor | None = None) -> States:
         """Zeros: one (batch_size, width) tensor a state."""
-        return [ops.zeros((batch_size, width), dtype=self.compute_dtype) for width in self.state_sizes]
+        return [
+            ops.zeros((batch_size, width), dtype=self.compute_dtype) for width in self.state_sizes
+        ]
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -154,15 +157,15 @@ class Cell(keras.layers.Layer, abc.ABC):
 
     def dot(self, tensor: Tensor, kernel: Tensor) -> Tensor:
         """tensor W: (batch, a) times a weight (a, b)."""
-        return ops.matmul(tensor, kernel)
+        return use_weight("dot", tensor, kernel)
 
     def scale(self, tensor: Tensor, weight: Tensor) -> Tensor:
         """tensor * w: (batch, n) times a weight (n,), unit by unit."""
-        return tensor * weight
+        return use_weight("scale", tensor, weight)
 
     def shift(self, tensor: Tensor, bias: Tensor) -> Tensor:
         """tensor + b: (batch, n) plus a weight (n,)."""
-        return tensor + bias
+        return use_weight("shift", tensor, bias)
 
     def add_recurrent_kernel(self, name: str, gates: int, first: int = 0) -> Any:
         """A weight (n, gates * n), each gate's block initialised by itself; see `PerGate`."""

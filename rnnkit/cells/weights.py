@@ -1,0 +1,37 @@
+"""The three ways a step uses a weight, and the place where an engine may watch them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Any
+
+from keras import ops
+
+Tensor = Any
+Watcher = Callable[[str, Tensor, Any], Tensor]
+
+USES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "dot": ops.matmul,
+    "scale": lambda tensor, weight: tensor * weight,
+    "shift": lambda tensor, weight: tensor + weight,
+}
+
+_watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+
+
+def use_weight(kind: str, tensor: Tensor, weight: Any) -> Tensor:
+    """`USES[kind](tensor, weight)`, computed by the watcher while there is one."""
+    watcher = _watcher.get()
+    return USES[kind](tensor, weight) if watcher is None else watcher(kind, tensor, weight)
+
+
+@contextlib.contextmanager
+def watched_by(watcher: Watcher) -> Iterator[None]:
+    """Hands every use of a weight inside the block to `watcher(kind, tensor, weight)`."""
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
