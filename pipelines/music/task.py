@@ -241,6 +241,7 @@ class MusicTask(Task[Piece, MusicSettings], Generative[Piece]):
             given = given_primer(primer, primer_length, tf.reduce_max(length))
             return {"roll": compose(model, given, length, seed, temperature)}
 
+        @tf.function(autograph=False)
         def stream(x, seed, step, temperature, **before):
             free = tf.fill(tf.shape(x), tf.constant(FREE, tf.uint8))
             frame, after = next_frame(
@@ -273,7 +274,7 @@ class MusicTask(Task[Piece, MusicSettings], Generative[Piece]):
                 "stream": Endpoint(stream, step_inputs),
                 "stream_init": Endpoint(stream_init, {"seed": per_row("seed", tf.int32)}),
             },
-            core=tf.function(stream, autograph=False),
+            core=stream,
             core_inputs={
                 name: tf.TensorSpec((1, *spec.shape[1:]), spec.dtype, name=name)
                 for name, spec in step_inputs.items()
