@@ -115,8 +115,8 @@ def public_definitions(
     """Public classes and functions of a module, and of its public classes, with their owner."""
     kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     for node in ast.parse(path.read_text("utf-8")).body:
-        if not isinstance(node, kinds) or node.name.startswith("_"):
-            continue
+        if not isinstance(node, kinds) or node.name.startswith("_") or node.name == "main":
+            continue  # what `main` does, the docstring of its module says
         yield node, ""
         if isinstance(node, ast.ClassDef):
             for part in node.body:
