@@ -56,7 +56,7 @@ def _bach(steps_per_beat: int) -> Reading:
 
     pieces, grids = _on_grid(bach_chorales(), steps_per_beat)
     description = (
-        f"{len(pieces)} four-part chorales by J. S. Bach from music21, "
+        f"{len(pieces)} four-part chorales by J. S. Bach from music21's corpus, "
         f"{steps_per_beat} steps a beat (not the JSB split of the papers: no figure of theirs "
         "compares)"
     )
@@ -77,7 +77,12 @@ def _rolls(path: Path) -> Reading:
             raise UserError(f"{path}: {part}: expected at least one piece with notes.")
     counts = ", ".join(f"{len(pieces)} {part}" for part, pieces in parts.items())
     remarks = [f"{outside} notes outside the {KEYS} keys left out"] if outside else []
-    return Reading({**parts}, f"piano rolls of {path.name}: {counts} pieces", dropped, remarks)
+    return Reading(
+        {part: [*pieces] for part, pieces in parts.items()},
+        f"piano rolls of {path.name}: {counts} pieces",
+        dropped,
+        remarks,
+    )
 
 
 def _files(path: Path, steps_per_beat: int, tracks: tuple[int, ...]) -> Reading:

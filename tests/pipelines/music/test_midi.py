@@ -55,6 +55,8 @@ def test_notes_have_their_times_in_quarter_notes():
         np.testing.assert_allclose(times, [[0, 1, 60], [1.5, 3.5, 62]], atol=0.1)
     (song,) = read_midi(midi_bytes(track), "song")
     assert song.tempo == 120, "the first tempo counts"
+    (song,) = read_midi(midi_bytes(track, [tempo(50, time=BEAT)]), "song")
+    assert song.tempo == 120, "also when a later one stands in another track"
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,15 @@ def test_settings_of_one_tune_are_one_group(other: Piece):
     assert other.group == piece(TUNE).group
 
 
+def test_passing_notes_do_not_make_another_tune():
+    """An ornamented setting of a hymn would stand in test, the plain one in train."""
+    plain = piece(TUNE, beat=2)
+    roll = plain.roll.copy()
+    roll[5] = 0
+    roll[5, 70 - LOWEST] = STRUCK
+    assert Piece("ornamented", roll, 2).group == plain.group
+
+
 def test_different_tunes_are_different_groups():
     """The split would put half of the data into one part."""
     assert piece(TUNE[::-1]).group != piece(TUNE).group
