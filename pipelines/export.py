@@ -120,14 +120,18 @@ def _inputs(served: Served, requests: Requests, live: Mapping[str, Function]) ->
     """The request of every endpoint as tensors of the declared types."""
     inputs: dict[str, Tensors] = {}
     for name in sorted(served.endpoints, key=lambda name: name == "stream"):  # stream needs states
-        specs = served.endpoints[name].inputs
-        given = {key: tf.constant(value, specs[key].dtype) for key, value in requests[name].items()}
-        missing = set(specs) - set(given)
-        if name == "stream" and missing and "stream_init" in inputs:
-            states = live["stream_init"](inputs["stream_init"])
-            states = live["stream"]({**given, **states})  # the first ones are mostly zero
-            given |= {key: states[key] for key in missing}
-        inputs[name] = {key: given[key] for key in specs}
+        specs, given = served.endpoints[name].inputs, requests.get(name, {})
+        streams = name == "stream" and "stream_init" in inputs
+        states = live["stream_init"](inputs["stream_init"]) if streams else {}
+        if set(given) - set(specs) or set(specs) - set(given) - set(states):
+            raise ValueError(
+                f"the request for {name} must hold {', '.join(sorted(set(specs) - set(states)))}. "
+                f"Received: {', '.join(given) or 'none'}."
+            )
+        tensors = {key: tf.constant(value, specs[key].dtype) for key, value in given.items()}
+        if states:
+            states = live["stream"]({**states, **tensors})  # the first ones are mostly zero
+        inputs[name] = {key: {**states, **tensors}[key] for key in specs}
     return inputs
 
 

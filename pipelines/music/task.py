@@ -299,6 +299,12 @@ class MusicTask(Task[Piece, MusicSettings], Generative[Piece]):
                 "temperature": temperature,
                 "seed": rows,
             },
+            "stream": {
+                "x": primer[:, 0],
+                "seed": rows,
+                "step": lengths,
+                "temperature": temperature,
+            },
             "stream_init": {"seed": rows},
         }
 

@@ -485,6 +485,23 @@ def test_an_input_without_a_batch_dimension_is_refused(tmp_path):
         export(made, THREE, root=tmp_path, name="toy", card="")
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "words"),
+    [
+        ("serving_default", {}, "serving_default must hold length, x. Received: none"),
+        ("stream", {"x": [[0.0] * 3]}, "stream must hold seed, step, x. Received: x"),
+        (
+            "stream_init",
+            {"seed": [1], "sed": [1]},
+            "stream_init must hold seed. Received: seed, sed",
+        ),
+    ],
+)
+def test_a_request_that_does_not_fit_its_endpoint_is_refused(name, given, words, tmp_path):
+    with pytest.raises(ValueError, match=f"the request for {words}"):
+        export(toy(), {**requests(), name: given}, root=tmp_path, name="toy", card="")
+
+
 def test_an_endpoint_without_named_outputs_is_refused(tmp_path):
     with pytest.raises(ValueError, match="serving_default must return a dict of named outputs"):
         export(one(lambda x: x, x=ROWS), THREE, root=tmp_path, name="toy", card="")
