@@ -16,6 +16,9 @@ class MusicSettings(Settings):
         0.3, "share of each recurrent layer's output dropped in training", minimum=0, maximum=0.95
     )
     epochs: int = setting(200, "most passes over the training part", minimum=1)
+    patience: int = setting(
+        20, "epochs without a better validation score before it stops", minimum=1
+    )
     batch_size: int = setting(16, "pieces a batch", minimum=1)
     learning_rate: float = setting(4e-3, "step size of Adam at the start", above=0)
     head: str = setting(
