@@ -45,10 +45,14 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
-        raise UserError(
-            f"{path}: cannot be written ({reason.lower()}). Nothing that was finished is lost: "
-            "make room or give permission, and the same command goes on."
-        ) from error
+        raise cannot_write(path, reason) from error
+
+
+def cannot_write(path: Path, reason: str) -> UserError:
+    return UserError(
+        f"{path}: cannot be written ({reason.lower()}). Nothing that was finished is lost: "
+        "make room or give permission, and the same command goes on."
+    )
 
 
 def _to_disk(path: Path) -> None:

@@ -127,6 +127,16 @@ class Run:
         with np.load(self.path / "floors.npz") as arrays:
             return dict(arrays)
 
+    @property
+    def requests(self) -> dict[str, dict[str, np.ndarray]]:
+        """Real inputs an endpoint of the export, kept from the run's data."""
+        found: dict[str, dict[str, np.ndarray]] = {}
+        with np.load(self.path / "requests.npz") as arrays:
+            for key, array in arrays.items():
+                endpoint, _, name = key.partition("/")
+                found.setdefault(endpoint, {})[name] = array
+        return found
+
     def data(self) -> Data:
         """Reads the run's data again.
 
@@ -209,7 +219,7 @@ class Run:
         root: AnyPath = "saved_models",
         force: bool = False,
     ) -> Path:
-        """Writes the best model as a SavedModel, checked on the run's own records.
+        """Writes the best model as a SavedModel, checked on records of the run's own data.
 
         Args:
             name: of the served model; None takes the task's.
@@ -220,19 +230,17 @@ class Run:
             `root/name/<next version>/`; `pipelines.export` says what is in it.
 
         Raises:
-            UserError: the place cannot be written, the last version differs, or the data are gone.
+            UserError: the place cannot be written, or the last version differs.
         """
         from pipelines.export import export
         from pipelines.portability import without_cudnn
 
         name = name or self.task.name
-        parts = self.data().parts
-        records = [*parts["test"], *parts["valid"], *parts["train"]]
         card = self.path / "README.md"
         with without_cudnn(self.model):
             return export(
                 self.task.served(self.model),
-                self.task.requests(records),
+                self.requests,
                 root=root,
                 name=name,
                 card=card.read_text("utf-8") if card.exists() else f"# {name}\n",

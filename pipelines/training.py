@@ -10,11 +10,12 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from pipelines import checkpoint, opening, plots, report, schedule, sources
 from pipelines.batches import Batches, choose_boundaries, cover
 from pipelines.errors import UserError
-from pipelines.files import explained, locked, replacing, write_json, write_rows
+from pipelines.files import cannot_write, explained, locked, replacing, write_json, write_rows
 from pipelines.progress import ConsoleProgress
 from pipelines.run import Run, task_class
 from pipelines.task import Record, Task
@@ -85,7 +86,7 @@ def train(
             if isinstance(shown, ConsoleProgress):
                 shown.say(f"{opened.path}: is finished. {_ENDS[opened.stopped]}")
             return opened
-        _keep_floors(opened, loaded.parts)
+        _keep_for_later(opened, loaded.parts)
         try:
             _fit(opened, loaded.parts, shown)
         finally:
@@ -124,11 +125,21 @@ def _same_task(init: Run, task: Task) -> Run:
     return init
 
 
-def _keep_floors(run: Run, parts: Parts) -> None:
-    path = run.path / "floors.npz"
-    if not path.exists():
-        with replacing(path) as beside:
-            np.savez(beside, **run.task.fit_floors(parts["train"]))  # type: ignore[arg-type]
+def _keep_for_later(run: Run, parts: Parts) -> None:
+    """What `evaluate` and `export` need of the data, so that a run can do without them."""
+    asked = run.task.requests([*parts["test"], *parts["valid"], *parts["train"]])
+    kept = {
+        "floors.npz": run.task.fit_floors(parts["train"]),
+        "requests.npz": {
+            f"{endpoint}/{name}": array
+            for endpoint, inputs in asked.items()
+            for name, array in inputs.items()
+        },
+    }
+    for name, arrays in kept.items():
+        if not (run.path / name).exists():
+            with replacing(run.path / name) as beside:
+                np.savez(beside, **arrays)
 
 
 # --- fit --------------------------------------------------------------------------------------
@@ -151,16 +162,22 @@ def _fit(run: Run, parts: Parts, progress: keras.callbacks.Callback) -> None:
     keeper.restore(model)
     if keeper.stopped:
         return
-    model.fit(
-        training.epochs(boundaries, keeper.epoch, settings.epochs),
-        validation_data=validation.once(cover(boundaries, validation.lengths)),
-        initial_epoch=keeper.epoch,
-        epochs=settings.epochs,
-        steps_per_epoch=steps,
-        callbacks=[keeper, progress, *_tensorboard(run.path)],
-        shuffle=False,  # the dataset is shuffled already
-        verbose=0,
-    )
+    try:
+        model.fit(
+            training.epochs(boundaries, keeper.epoch, settings.epochs),
+            validation_data=validation.once(cover(boundaries, validation.lengths)),
+            initial_epoch=keeper.epoch,
+            epochs=settings.epochs,
+            steps_per_epoch=steps,
+            callbacks=[keeper, progress, *_tensorboard(run.path)],
+            shuffle=False,  # the dataset is shuffled already
+            verbose=0,
+        )
+    except tf.errors.OpError as error:  # TensorBoard's files are TensorFlow's own writing
+        if "events.out.tfevents" not in error.message:
+            raise
+        reason = error.message.splitlines()[0].rpartition("; ")[2]
+        raise cannot_write(run.path / "tensorboard", reason) from error
 
 
 class _Keeper(keras.callbacks.Callback):
