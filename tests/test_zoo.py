@@ -24,7 +24,7 @@ def test_the_row_makes_the_cell_of_its_name():
 
 def test_every_cell_has_a_numpy_reference():
     missing = set(zoo.CELLS) ^ set(REFERENCE)
-    assert not missing, f"add to rnnkit/reference.py: {sorted(missing)}"
+    assert not missing, f"add to rnnkit/reference/: {sorted(missing)}"
 
 
 def test_every_public_class_has_a_row():

@@ -18,11 +18,19 @@ import rnnkit
 # Small enough for finite differences; the checks use input width 2, batch 3 and 5 steps.
 CELLS: dict[str, Callable[[], rnnkit.Cell]] = {
     "vanilla": lambda: rnnkit.VanillaCell(4),
+    "output_recurrent": lambda: rnnkit.OutputRecurrentCell(4, outputs=6),
     "lstm": lambda: rnnkit.LSTMCell(4),
     "peephole_lstm": lambda: rnnkit.PeepholeLSTMCell(4),
     "full_peephole_lstm": lambda: rnnkit.FullPeepholeLSTMCell(4),
+    "coupled_lstm": lambda: rnnkit.CoupledLSTMCell(4),
+    "layer_norm_lstm": lambda: rnnkit.LayerNormLSTMCell(4),
+    "projected_lstm": lambda: rnnkit.ProjectedLSTMCell(6, projection=4),
     "gru": lambda: rnnkit.GRUCell(4),
     "gru_reset_after": lambda: rnnkit.ResetAfterGRUCell(4),
+    "mgu": lambda: rnnkit.MGUCell(4),
+    "indrnn": lambda: rnnkit.IndRNNCell(4),
+    "min_gru": lambda: rnnkit.MinGRUCell(4),
+    "min_lstm": lambda: rnnkit.MinLSTMCell(4),
 }
 
 BASELINES: dict[str, type[keras.layers.Layer]] = {
@@ -39,6 +47,7 @@ LAYERS: dict[str, Callable[[], keras.layers.Layer]] = {
 # Public classes that are neither: checked by tests of their own.
 OTHERS: dict[str, type] = {
     "Cell": rnnkit.Cell,  # the contract itself
+    "LinearCell": rnnkit.LinearCell,
     "PerGate": rnnkit.PerGate,
 }
 

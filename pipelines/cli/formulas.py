@@ -11,8 +11,9 @@ from keras import ops
 
 from rnnkit import CELLS
 
-SIZES = ((1, 1), (2, 1), (1, 2), (3, 4))  # (inputs m, units n) at which weights are counted
-CHECK = (5, 7)
+# (inputs m, units n) at which weights are counted; n is even, because a cell may halve it.
+SIZES = ((1, 2), (2, 2), (1, 4), (3, 6))
+CHECK = (5, 8)
 
 
 def describe_cells() -> list[dict[str, Any]]:
@@ -46,14 +47,14 @@ def formula(cls: type[keras.layers.Layer]) -> str:
     terms = ("m n", "n^2", "n", "m")
     matrix = [_terms(m, n) for m, n in SIZES]
     counts = [count(cls, m, n) for m, n in SIZES]
-    coefficients = np.rint(np.linalg.solve(matrix, counts)).astype(int)
-    if int(coefficients @ _terms(*CHECK)) != count(cls, *CHECK):
+    coefficients = np.rint(2 * np.linalg.solve(matrix, counts)) / 2
+    if coefficients @ _terms(*CHECK) != count(cls, *CHECK):
         raise ValueError(
-            f"The weights of {cls.__name__} must be a sum of multiples of {', '.join(terms)}. "
+            f"The weights of {cls.__name__} must be a sum of halves of {', '.join(terms)}. "
             f"Received: {counts} at (m, n) = {SIZES}."
         )
     parts = [
-        term if factor == 1 else f"{factor} {term}"
+        term if factor == 1 else f"{factor:g} {term}"
         for factor, term in zip(coefficients, terms, strict=True)
         if factor
     ]

@@ -2,17 +2,31 @@
 
 from rnnkit.cells.base import Cell
 from rnnkit.cells.gru import GRUCell, ResetAfterGRUCell
+from rnnkit.cells.indrnn import IndRNNCell
 from rnnkit.cells.initializers import PerGate
 from rnnkit.cells.lstm import FullPeepholeLSTMCell, LSTMCell, PeepholeLSTMCell
+from rnnkit.cells.lstm_variants import CoupledLSTMCell, LayerNormLSTMCell, ProjectedLSTMCell
+from rnnkit.cells.mgu import MGUCell
+from rnnkit.cells.output_recurrent import OutputRecurrentCell
+from rnnkit.cells.parallel import LinearCell, MinGRUCell, MinLSTMCell
 from rnnkit.cells.vanilla import VanillaCell
 
 __all__ = [
     "Cell",
+    "CoupledLSTMCell",
     "FullPeepholeLSTMCell",
     "GRUCell",
+    "IndRNNCell",
     "LSTMCell",
+    "LayerNormLSTMCell",
+    "LinearCell",
+    "MGUCell",
+    "MinGRUCell",
+    "MinLSTMCell",
+    "OutputRecurrentCell",
     "PeepholeLSTMCell",
     "PerGate",
+    "ProjectedLSTMCell",
     "ResetAfterGRUCell",
     "VanillaCell",
 ]
