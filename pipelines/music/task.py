@@ -10,15 +10,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipelines.errors import UserError
-from pipelines.music import render, scores
-from pipelines.music.composing import FREE, compose, given_primer, next_frame
+from pipelines.music import generating, render, scores, serving
 from pipelines.music.model import MusicModel
 from pipelines.music.pieces import KEYS, LOWEST, Piece
 from pipelines.music.reading import read_music
 from pipelines.music.settings import MusicSettings
 from pipelines.task import (
-    Endpoint,
     GenerateRequest,
     Generative,
     Reading,
@@ -165,53 +162,12 @@ class MusicTask(Task[Piece, MusicSettings], Generative[Piece]):
         as the median one of the training part, or as its melody. `primer` and `melody` are files
         of any kind that `train` reads; of several pieces the first counts. The melody's top voice
         is kept, and the other voices are written under it."""
-        if not request.temperature > 0:  # so that NaN is refused too
-            raise UserError(f"--temperature must be above 0. Received: {request.temperature}.")
-        if request.tempo is not None and not request.tempo > 0:
-            raise UserError(f"--tempo must be above 0. Received: {request.tempo}.")
-        if request.count < 1:
-            raise UserError(f"--count must be at least 1. Received: {request.count}.")
-        melody = self._first_piece(request.melody) if request.melody else None
         primer = self._first_piece(request.primer) if request.primer else None
-        longest = len(melody.roll) if melody else self.learnt["steps"]
-        steps = longest if request.length is None else request.length
-        if steps < 1:
-            raise UserError(f"--length must be at least 1. Received: {steps}.")
-        if primer and len(primer.roll) > steps:
-            raise UserError(
-                f"{request.primer}: the primer has {len(primer.roll)} steps, more than the length "
-                f"{steps}. Use --length {2 * len(primer.roll)} or a shorter primer."
-            )
-        given = np.full((steps, KEYS), FREE, np.uint8)
-        if melody:
-            under = _keep_top_voice(melody.roll)[:steps]
-            given[: len(under)] = under
-        if primer:
-            given[: len(primer.roll)] = primer.roll
-        count = request.count
-        rolls = tf.function(compose, autograph=False)(
-            model,
-            tf.constant(np.repeat(given[None], count, axis=0)),
-            tf.fill((count,), steps),
-            tf.range(request.seed, request.seed + count),
-            tf.fill((count,), float(request.temperature)),
-        ).numpy()
-        tempo = request.tempo or next(
-            (p.tempo for p in (melody, primer) if p), self.learnt["tempo"]
-        )
-        return [
-            Piece(
-                name=f"seed {request.seed + k}",
-                roll=roll,
-                steps_per_beat=self.learnt["steps_per_beat"],
-                tempo=tempo,
-                has_strikes=self.learnt["strikes"],
-            )
-            for k, roll in enumerate(rolls)
-        ]
+        melody = self._first_piece(request.melody) if request.melody else None
+        return generating.generate(model, self.learnt, request, primer, melody)
 
     def _first_piece(self, path: str) -> Piece:
-        grid = self.learnt["steps_per_beat"] or self.settings.steps_per_beat
+        grid = self.learnt["steps_per_beat"] or render.UNKNOWN_STEPS_PER_BEAT  # as `write` has it
         reading = read_music(path, steps_per_beat=grid, tracks=self.settings.tracks)
         return next(piece for part in reading.parts.values() for piece in part)
 
@@ -224,100 +180,8 @@ class MusicTask(Task[Piece, MusicSettings], Generative[Piece]):
             paths += render.write_piece(piece, numbered if len(records) > 1 else target)
         return [str(path) for path in paths]
 
-    # --- export ---------------------------------------------------------------------------------
-
-    def served(self, model: MusicModel) -> Served:
-        count = len(model.initial_states(1))
-        names = [f"state_{k}" for k in range(count)]
-        states = {
-            name: tf.TensorSpec((None, *state.shape[1:]), tf.float32, name=name)
-            for name, state in zip(names, model.initial_states(1), strict=True)
-        }
-
-        def per_row(name: str, dtype: tf.DType) -> tf.TensorSpec:
-            return tf.TensorSpec((None,), dtype, name=name)
-
-        def continue_piece(primer, primer_length, length, temperature, seed):
-            given = given_primer(primer, primer_length, tf.reduce_max(length))
-            return {"roll": compose(model, given, length, seed, temperature)}
-
-        @tf.function(autograph=False)
-        def stream(x, seed, step, temperature, **before):
-            free = tf.fill(tf.shape(x), tf.constant(FREE, tf.uint8))
-            frame, after = next_frame(
-                model, x, [before[name] for name in names], free, seed, step, temperature
-            )
-            return {"y": frame, **dict(zip(names, after, strict=True))}
-
-        def stream_init(seed):
-            return dict(zip(names, model.initial_states(tf.shape(seed)[0]), strict=True))
-
-        step_inputs = {
-            "x": tf.TensorSpec((None, KEYS), tf.uint8, name="x"),
-            "seed": per_row("seed", tf.int32),
-            "step": per_row("step", tf.int32),
-            "temperature": per_row("temperature", tf.float32),
-            **states,
-        }
-        return Served(
-            endpoints={
-                "serving_default": Endpoint(
-                    continue_piece,
-                    {
-                        "primer": tf.TensorSpec((None, None, KEYS), tf.uint8, name="primer"),
-                        "primer_length": per_row("primer_length", tf.int32),
-                        "length": per_row("length", tf.int32),
-                        "temperature": per_row("temperature", tf.float32),
-                        "seed": per_row("seed", tf.int32),
-                    },
-                ),
-                "stream": Endpoint(stream, step_inputs),
-                "stream_init": Endpoint(stream_init, {"seed": per_row("seed", tf.int32)}),
-            },
-            core=stream,
-            core_inputs={
-                name: tf.TensorSpec((1, *spec.shape[1:]), spec.dtype, name=name)
-                for name, spec in step_inputs.items()
-            },
-            client=Path(__file__).with_name("client.py").read_text(encoding="utf-8"),
-        )
+    def served(self, model: keras.Model) -> Served:
+        return serving.served(model)
 
     def requests(self, records: Sequence[Piece]) -> dict[str, dict[str, np.ndarray]]:
-        count = min(4, len(records))
-        primers = [piece.roll[:16] for piece in records[:count]]
-        lengths = np.array([len(primer) for primer in primers], np.int32)
-        primer = np.zeros((count, int(lengths.max()), KEYS), np.uint8)
-        for row, roll in zip(primer, primers, strict=True):
-            row[: len(roll)] = roll
-        rows = np.arange(count, dtype=np.int32)
-        temperature = np.linspace(0.8, 1.1, count, dtype=np.float32)
-        return {
-            "serving_default": {
-                "primer": primer,
-                "primer_length": lengths,
-                "length": lengths + 8,
-                "temperature": temperature,
-                "seed": rows,
-            },
-            "stream": {
-                "x": primer[:, 0],
-                "seed": rows,
-                "step": lengths,
-                "temperature": temperature,
-            },
-            "stream_init": {"seed": rows},
-        }
-
-
-def _keep_top_voice(roll: np.ndarray) -> np.ndarray:
-    """A `given` roll: the highest key of each step as it is, silence above, the rest free. Where
-    the melody rests, keys above its last note stay silent too, so that no voice takes its place."""
-    given = np.full_like(roll, FREE)
-    top = KEYS - 1
-    for kept, frame in zip(given, roll, strict=True):
-        sounding = np.flatnonzero(frame)
-        if len(sounding):
-            top = sounding[-1]
-            kept[top] = frame[top]
-        kept[top + 1 :] = 0
-    return given
+        return serving.requests(records)

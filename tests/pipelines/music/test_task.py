@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from pipelines.errors import UserError
-from pipelines.music import scores
+from pipelines.music import generating, scores
 from pipelines.music.midi import write_midi
 from pipelines.music.pieces import KEYS, Piece
 from pipelines.music.settings import MusicSettings
@@ -142,6 +142,15 @@ def test_generate_writes_the_other_voices_under_a_given_melody(task, model, tmp_
     assert music.roll[1, 72 - 21] == 1
 
 
+def test_a_primer_without_strikes_is_struck_where_it_begins():
+    """A piano-roll file as the primer of a model that knows strikes, and the other way round."""
+    roll = np.zeros((3, KEYS), np.uint8)
+    roll[:, 40] = [1, 1, 0]
+    held = Piece("roll", roll, steps_per_beat=2, has_strikes=False)
+    assert generating.as_the_model_reads(held, strikes=True)[:, 40].tolist() == [2, 1, 0]
+    assert generating.as_the_model_reads(piece(4), strikes=False).max() == 1
+
+
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
@@ -150,6 +159,7 @@ def test_generate_writes_the_other_voices_under_a_given_melody(task, model, tmp_
         ({"count": 0}, "--count must be at least 1"),
         ({"primer": "nowhere.mid"}, "nowhere.mid: no such file"),
         ({"tempo": -3.0}, "--tempo must be above 0"),
+        ({"seed": -1}, "--seed must be from 0"),
     ],
 )
 def test_generate_refuses_what_cannot_be(task, model, request_, message):
