@@ -162,7 +162,10 @@ class Plan:
 
     uses: list[Use]
     direct: list[int]  # weights whose gradient, or part of it, no use covers
-    stored: list[Tensor]  # tensors of the shapes that a step stores
+    stored: list[Tensor]  # tensors like those that a backward step stores
+    remembered: list[int]  # uses whose results the forward loop stores: products are not cheap
+    results: list[Tensor]  # tensors like them
+    folded: int | None  # of them, the one that a step only adds to p_t: p_t + r_t replaces p_t
 
 
 def _plain(kind: str, tensor: Tensor, weight: Any) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import tensorflow as tf
 
 from rnnkit.cells.base import States, Tensor
@@ -38,10 +40,7 @@ def unroll(
 
     @tf.custom_gradient
     def run(*tensors: Tensor):
-        # Stopped, so that an eager tape outside records nothing of the loop. The gradients use the
-        # tensors themselves, so that a second derivative meets PreventGradient and raises.
-        stop = lambda tensors: [tf.stop_gradient(tensor) for tensor in tensors]
-        history, last = _forward(step, *stop([projected]), mask, stop(states), stop(weights))
+        history, memory, last = _forward(step, projected, mask, states, weights, plan)
 
         def gradients(*upstream: Tensor):
             d_outputs, d_last = (upstream[0], upstream[1:]) if sequence else (None, upstream)
@@ -50,7 +49,7 @@ def unroll(
                 for state, after in zip(states, history, strict=True)
             ]
             found = _backward(
-                step, projected, mask, before, weights, d_outputs, d_last, plan, truncate
+                step, projected, mask, before, memory, weights, d_outputs, d_last, plan, truncate
             )
             return [
                 None
@@ -65,42 +64,53 @@ def unroll(
     return (results[0], results[1:]) if sequence else (None, results)
 
 
-def _forward(step: Step, projected, mask, states: States, weights: list[Tensor]):
-    """Every state after every step, None for those a step hands on as they are; the last states."""
+def _forward(step: Step, projected, mask, states: States, weights: list[Tensor], plan: Plan):
+    """States after every step (None for those a step hands on as they are), memory, last states."""
     steps = tf.shape(projected)[0]
     inputs, masks = _array(projected), _array(mask)
+    results = []
 
     def watcher(kind, operand, variable):
         place = step.place(variable)
-        return USES[kind](operand, variable if place is None else weights[place])
+        result = USES[kind](operand, variable if place is None else weights[place])
+        if place is not None and covers(kind, operand, weights[place]):
+            results.append(result)
+        return result
 
     def body(t, states, arrays):
-        new = step(inputs.read(t), states, weights, watcher)
+        results.clear()
+        p = inputs.read(t)
+        new = step(p, states, weights, watcher)
         if mask is not None:
             real = masks.read(t)
             new = [tf.where(real, a, b) for a, b in zip(new, states, strict=True)]
-        varying = [s for s, constant in zip(new, step.constant, strict=True) if not constant]
+        varying = [s for s, same in zip(new, step.constant, strict=True) if not same]
+        varying += [p + results[i] if i == plan.folded else results[i] for i in plan.remembered]
         return t + 1, new, [a.write(t, s) for a, s in zip(arrays, varying, strict=True)]
 
-    arrays = [
-        _new_array(s, steps)
-        for s, constant in zip(states, step.constant, strict=True)
-        if not constant
-    ]
+    kept = [s for s, same in zip(states, step.constant, strict=True) if not same]
+    arrays = [_new_array(example, steps) for example in kept + plan.results]
     _, last, arrays = tf.while_loop(
         lambda t, *_: t < steps, body, (tf.constant(0), list(states), arrays)
     )
-    stored = iter(arrays)
-    return [None if constant else next(stored).stack() for constant in step.constant], last
+    stacked = iter([array.stack() for array in arrays])
+    history = [None if same else next(stacked) for same in step.constant]
+    return history, dict(zip(plan.remembered, stacked, strict=True)), last
 
 
 def _backward(
-    step: Step, projected, mask, before, weights, d_outputs, d_last, plan: Plan, truncate
+    step: Step, projected, mask, before, memory, weights, d_outputs, d_last, plan: Plan, truncate
 ):
-    """The gradients of p, of the first states and of the weights; `before`: s_{t-1} for all t."""
+    """The gradients of p, of the first states and of the weights.
+
+    `before` holds s_{t-1} for all t; `memory` the results of products in the forward loop.
+    """
     steps = tf.shape(projected)[0]
-    inputs, masks, d_output = _array(projected), _array(mask), _array(d_outputs)
+    inputs = _array(projected if plan.folded is None else memory[plan.folded])
+    masks, d_output = _array(mask), _array(d_outputs)
     pasts = [s if same else _array(s) for s, same in zip(before, step.constant, strict=True)]
+    results = {i: _array(r) for i, r in memory.items() if i != plan.folded}
+    zeros = {} if plan.folded is None else {plan.folded: tf.zeros_like(projected[0])}
 
     def body(t, d_states, d_direct, arrays):
         p = inputs.read(t)
@@ -112,17 +122,16 @@ def _backward(
         if mask is not None:
             real = masks.read(t)
             d_new = [tf.where(real, d, tf.zeros_like(d)) for d in d_states]
-        results, (d_p, d_past, d_results, d_weights) = _vjp(
-            step, p, past, weights, plan.direct, d_new
-        )
-        d_past = _zeros_for_none(d_past, past)
+        known = zeros | {i: array.read(t) for i, array in results.items()}
+        found = _vjp(step, p, past, weights, plan.direct, d_new, known)
+        d_past = _zeros_for_none(found.states, past)
         if mask is not None:  # the gradient passes a masked step by
             d_past = [tf.where(real, d, old) for d, old in zip(d_past, d_states, strict=True)]
         if truncate is not None:
             cut = tf.logical_and(t > 0, (steps - t) % truncate == 0)
             d_past = [tf.where(cut, tf.zeros_like(d), d) for d in d_past]
-        d_direct = [a + b for a, b in zip(d_direct, d_weights, strict=True)]
-        stored = _stored(plan.uses, p, d_p, results, d_results)
+        d_direct = [a + b for a, b in zip(d_direct, found.direct, strict=True)]
+        stored = _stored(plan.uses, p, found)
         return t - 1, d_past, d_direct, [a.write(t, s) for a, s in zip(arrays, stored, strict=True)]
 
     _, d_states, d_direct, arrays = tf.while_loop(
@@ -135,9 +144,8 @@ def _backward(
             [_new_array(example, steps) for example in plan.stored],
         ),
     )
-    stored = [array.stack() for array in arrays]
+    d_projected, *rest = [array.stack() for array in arrays]
     d_weights = dict(zip(plan.direct, d_direct, strict=True))
-    d_projected, *rest = stored
     for use in plan.uses:
         d_result = d_projected if use.is_projected else rest.pop(0)
         operand = None
@@ -151,50 +159,107 @@ def _backward(
 def _plan(step: Step, projected: Tensor, states: States, weights: list[Tensor]) -> Plan:
     """What one step and its gradients tell; in a graph nobody reads, so nothing computes, them."""
     floats = [i for i, weight in enumerate(weights) if weight.dtype.is_floating]
+    states = [tf.identity(state) for state in states]  # so that each is itself, and no other
     ones = [tf.ones_like(state) for state in states]
-    results, (d_p, _, d_results, d_weights) = _vjp(step, projected, states, weights, floats, ones)
+    found = _vjp(step, projected, states, weights, floats, ones, {})
     uses = [
         Use(
-            kind,
-            place,
-            next((i for i, state in enumerate(states) if state is operand), None),
-            d_result is not None and d_result is d_p,
+            seen.kind,
+            seen.weight,
+            next((i for i, state in enumerate(states) if state is seen.operand), None),
+            d_result is not None and d_result is found.projected,
         )
-        for (kind, place, operand, _), d_result in zip(results, d_results, strict=True)
+        for seen, d_result in zip(found.uses, found.results, strict=True)
     ]
-    stored = _stored(uses, projected, d_p, results, d_results)
-    return Plan(uses, [i for i, d in zip(floats, d_weights, strict=True) if d is not None], stored)
+    remembered = [i for i, use in enumerate(uses) if use.kind == "dot"]
+    return Plan(
+        uses,
+        direct=[i for i, d in zip(floats, found.direct, strict=True) if d is not None],
+        stored=_stored(uses, projected, found),
+        remembered=remembered,
+        results=[found.uses[i].result for i in remembered],
+        folded=next((i for i in remembered if uses[i].is_projected), None),
+    )
 
 
-def _vjp(step: Step, projected: Tensor, states: States, weights: list[Tensor], direct, upstream):
-    """Uses of weights in a step; gradients of p, states, results of the uses, `direct` weights."""
-    results = []
+@dataclasses.dataclass(frozen=True)
+class _Seen:
+    """A use of a weight while a step runs."""
+
+    kind: str
+    weight: int
+    operand: Tensor
+    result: Tensor
+
+
+@dataclasses.dataclass
+class _Gradients:
+    """What the vjp of one step found: uses of weights, and gradients, None where there is none."""
+
+    uses: list[_Seen]
+    projected: Tensor | None
+    states: list[Tensor | None]
+    results: list[Tensor | None]
+    direct: list[Tensor | None]
+
+
+def _vjp(
+    step: Step,
+    projected: Tensor,
+    states: States,
+    weights: list[Tensor],
+    direct: list[int],
+    upstream: list[Tensor],
+    known: dict[int, Tensor],
+) -> _Gradients:
+    """The gradients of one step. Products in `known` (by their place among the uses) are given."""
+    uses: list[_Seen] = []
+    directly = [weights[i] for i in direct]
 
     def watcher(kind, operand, variable):
         place = step.place(variable)
         if place is None or not covers(kind, operand, weights[place]):
             return USES[kind](operand, variable)
-        result = USES[kind](operand, tf.stop_gradient(weights[place]))
-        results.append((kind, place, operand, result))
+        result = known.get(len(uses))
+        if result is None:
+            result = USES[kind](operand, tf.stop_gradient(weights[place]))
+        else:
+            tape.watch(result)
+        uses.append(_Seen(kind, place, operand, result))
         return result
 
-    directly = [weights[i] for i in direct]
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
+    with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
         tape.watch([projected, *states, *directly])
         new = step(projected, states, weights, watcher)
-    sources = [projected, list(states), [result for *_, result in results], directly]
-    return results, tape.gradient(new, sources, output_gradients=upstream)
+    sources = [projected, *states, *(use.result for use in uses), *directly]
+    found = tape.gradient(new, sources, output_gradients=upstream)
+    for i in sorted(known, reverse=True):  # the tape ends at a known product: on to its operand
+        use, d_result = uses[i], found[1 + len(states) + i]
+        if d_result is None:
+            continue
+        d_operand = tf.matmul(d_result, weights[use.weight], transpose_b=True)
+        more = [d_operand if source is use.operand else None for source in sources]
+        if all(d is None for d in more):
+            more = tape.gradient(use.operand, sources, output_gradients=d_operand)
+        found = [_sum(a, b) for a, b in zip(found, more, strict=True)]
+    found = iter(found)
+    take = lambda count: [next(found) for _ in range(count)]
+    return _Gradients(uses, next(found), take(len(states)), take(len(uses)), take(len(direct)))
 
 
-def _stored(uses: list[Use], projected, d_projected, results, d_results) -> list[Tensor]:
+def _stored(uses: list[Use], projected: Tensor, found: _Gradients) -> list[Tensor]:
     """What the backward loop writes at a step: dL/dp, and of each use what is not known already."""
-    stored = _zeros_for_none([d_projected], [projected])
-    for use, (*_, operand, result), d_result in zip(uses, results, d_results, strict=True):
+    stored = _zeros_for_none([found.projected], [projected])
+    for use, seen, d_result in zip(uses, found.uses, found.results, strict=True):
         if not use.is_projected:
-            stored += _zeros_for_none([d_result], [result])
+            stored += _zeros_for_none([d_result], [seen.result])
         if use.kind != "shift" and use.state is None:
-            stored.append(operand)
+            stored.append(seen.operand)
     return stored
+
+
+def _sum(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+    return b if a is None else a if b is None else a + b
 
 
 def _zeros_for_none(gradients, tensors) -> list[Tensor]:
