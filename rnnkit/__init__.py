@@ -19,8 +19,11 @@ from rnnkit.cells import (
     PeepholeLSTMCell,
     PerGate,
     ProjectedLSTMCell,
+    RecurrentDropoutCell,
     ResetAfterGRUCell,
+    ResidualCell,
     VanillaCell,
+    ZoneoutCell,
 )
 from rnnkit.recurrent import RNN
 
@@ -63,8 +66,11 @@ __all__ = [
     "PeepholeLSTMCell",
     "PerGate",
     "ProjectedLSTMCell",
+    "RecurrentDropoutCell",
     "ResetAfterGRUCell",
+    "ResidualCell",
     "VanillaCell",
+    "ZoneoutCell",
     "convert",
     "reference",
     "testing",

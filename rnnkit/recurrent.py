@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops, tree
 
-from rnnkit.cells.base import Cell, Tensor
+from rnnkit.cells.base import BaseCell, Tensor
 from rnnkit.engine import backend_engine, run_over_time
 
 
@@ -96,7 +96,7 @@ class RNN(keras.layers.RNN):
     @property
     def _has_engine(self) -> bool:
         return not self.unroll and all(
-            isinstance(cell, Cell) and cell.compute_dtype == self.compute_dtype
+            isinstance(cell, BaseCell) and cell.compute_dtype == self.compute_dtype
             for cell in self._cells
         )
 

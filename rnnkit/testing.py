@@ -19,7 +19,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from rnnkit.cells.base import Cell
+from rnnkit.cells.base import BaseCell
 from rnnkit.recurrent import RNN
 from rnnkit.reference import Array, Backward, Forward, run_backward, run_forward
 
@@ -103,7 +103,7 @@ def check_shapes(cell: keras.layers.Layer) -> None:
 
 def check_halves(cell: keras.layers.Layer) -> None:
     """`call` is `step` after `project`, which takes a whole sequence; other states are refused."""
-    if not isinstance(cell, Cell):
+    if not isinstance(cell, BaseCell):
         return
     cell, xs, states = sample(cell)
     projected = cell.project(xs)

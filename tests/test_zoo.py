@@ -28,7 +28,7 @@ def test_every_cell_has_a_numpy_reference():
 
 
 def test_every_public_class_has_a_row():
-    made = [make() for table in (zoo.CELLS, zoo.LAYERS) for make in table.values()]
+    made = [make() for table in (zoo.CELLS, zoo.WRAPPERS, zoo.LAYERS) for make in table.values()]
     covered = {type(thing) for thing in made} | set(zoo.OTHERS.values())
     public = {value for value in vars(rnnkit).values() if inspect.isclass(value)}
     missing = {kind.__name__ for kind in public - covered}
@@ -43,9 +43,10 @@ def test_all_lists_every_public_class():
     )
 
 
-@pytest.mark.parametrize("name", [*zoo.CELLS, *zoo.LAYERS, "PerGate"])
+@pytest.mark.parametrize("name", [*zoo.CELLS, *zoo.WRAPPERS, *zoo.LAYERS, "PerGate"])
 def test_registered_so_that_a_keras_file_loads_without_custom_objects(name):
-    thing = {**zoo.CELLS, **zoo.LAYERS, "PerGate": lambda: rnnkit.PerGate("zeros", 1)}[name]()
+    tables = {**zoo.CELLS, **zoo.WRAPPERS, **zoo.LAYERS}
+    thing = {**tables, "PerGate": lambda: rnnkit.PerGate("zeros", 1)}[name]()
     kind = type(thing)
     assert keras.saving.get_registered_object(f"rnnkit>{kind.__name__}") is kind
 

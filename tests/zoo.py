@@ -33,6 +33,13 @@ CELLS: dict[str, Callable[[], rnnkit.Cell]] = {
     "min_lstm": lambda: rnnkit.MinLSTMCell(4),
 }
 
+# Cells around cells, each with what is special about it; inputs are 2 wide.
+WRAPPERS: dict[str, Callable[[], rnnkit.cells.BaseCell]] = {
+    "ZoneoutCell": lambda: rnnkit.ZoneoutCell(rnnkit.LSTMCell(4), seed=1),
+    "RecurrentDropoutCell": lambda: rnnkit.RecurrentDropoutCell(rnnkit.GRUCell(4), 0.5, seed=1),
+    "ResidualCell": lambda: rnnkit.ResidualCell(rnnkit.PeepholeLSTMCell(2)),
+}
+
 BASELINES: dict[str, type[keras.layers.Layer]] = {
     "keras_lstm": keras.layers.LSTM,
     "keras_gru": keras.layers.GRU,

@@ -1,17 +1,20 @@
 """One step of each recurrent net, equations first."""
 
-from rnnkit.cells.base import Cell
+from rnnkit.cells.base import BaseCell, Cell
 from rnnkit.cells.gru import GRUCell, ResetAfterGRUCell
 from rnnkit.cells.indrnn import IndRNNCell
 from rnnkit.cells.initializers import PerGate
 from rnnkit.cells.lstm import FullPeepholeLSTMCell, LSTMCell, PeepholeLSTMCell
 from rnnkit.cells.lstm_variants import CoupledLSTMCell, LayerNormLSTMCell, ProjectedLSTMCell
 from rnnkit.cells.mgu import MGUCell
+from rnnkit.cells.noise import RecurrentDropoutCell, ZoneoutCell
 from rnnkit.cells.output_recurrent import OutputRecurrentCell
 from rnnkit.cells.parallel import LinearCell, MinGRUCell, MinLSTMCell
 from rnnkit.cells.vanilla import VanillaCell
+from rnnkit.cells.wrappers import ResidualCell, Wrapper
 
 __all__ = [
+    "BaseCell",
     "Cell",
     "CoupledLSTMCell",
     "FullPeepholeLSTMCell",
@@ -27,6 +30,10 @@ __all__ = [
     "PeepholeLSTMCell",
     "PerGate",
     "ProjectedLSTMCell",
+    "RecurrentDropoutCell",
     "ResetAfterGRUCell",
+    "ResidualCell",
     "VanillaCell",
+    "Wrapper",
+    "ZoneoutCell",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,20 +17,89 @@ Tensor = Any
 States = list[Tensor]
 
 
-class Cell(keras.layers.Layer, abc.ABC):
-    """One step of a recurrent net, in two halves.
+class BaseCell(keras.layers.Layer, abc.ABC):
+    """One step of a recurrent net, in two halves: what `RNN` needs to know.
+
+        p_t         = project(x_t)          everything that needs no past
+        y_t, states = step(p_t, states)     everything that does
+
+    Only `step` depends on the step before. `project` takes inputs of any leading shape, so `RNN`
+    projects all steps of a sequence in one product before its loop, and Keras's own `RNN`, which
+    knows only `call`, gets the same result step by step. Either may take `training=None`.
+
+    `step` uses recurrent weights through `dot` (a matrix), `scale` (a vector a unit) and `shift` (a
+    bias): an engine that runs the cell over time can then form the gradient of each weight once for
+    the whole sequence.
+
+    `Cell` adds the weights that most cells have; wrappers (`rnnkit.cells.wrappers`) take those of
+    the cell they hold.
+    """
+
+    paper: str
+
+    @property
+    @abc.abstractmethod
+    def state_size(self) -> int | list[int]:
+        """Width of the state, or a list of widths, one a state."""
+
+    @property
+    @abc.abstractmethod
+    def output_size(self) -> int:
+        """Width of y_t."""
+
+    @abc.abstractmethod
+    def project(self, inputs: Tensor) -> Tensor:
+        """x_t -> p_t: (..., m) -> (..., width)."""
+
+    @abc.abstractmethod
+    def step(self, projected: Tensor, states: States) -> tuple[Tensor, States]:
+        """`(p_t, states) -> (y_t, states)`: the equations of the cell."""
+
+    def call(self, inputs: Tensor, states: States, training: bool | None = None):
+        states = list(states) if isinstance(states, (list, tuple)) else [states]
+        if len(states) != len(self.state_sizes):
+            raise ValueError(
+                f"{type(self).__name__} has {len(self.state_sizes)} state(s), of widths "
+                f"{self.state_sizes}. Received: {len(states)} state(s). "
+                "Example: cell(x, cell.get_initial_state(batch_size))."
+            )
+        projected = self.project(inputs, **accepted(self.project, training=training))
+        return self.step(projected, states, **accepted(self.step, training=training))
+
+    @property
+    def state_sizes(self) -> list[int]:
+        """`state_size` as a list."""
+        size = self.state_size
+        return list(size) if isinstance(size, (list, tuple)) else [size]
+
+    def get_initial_state(self, batch_size: int | Tensor | None = None) -> States:
+        """Zeros: one (batch_size, width) tensor a state."""
+        return [
+            ops.zeros((batch_size, width), dtype=self.compute_dtype) for width in self.state_sizes
+        ]
+
+    def dot(self, tensor: Tensor, kernel: Tensor) -> Tensor:
+        """tensor W: (batch, a) times a weight (a, b)."""
+        return use_weight("dot", tensor, kernel)
+
+    def scale(self, tensor: Tensor, weight: Tensor) -> Tensor:
+        """tensor * w: (batch, n) times a weight (n,), unit by unit."""
+        return use_weight("scale", tensor, weight)
+
+    def shift(self, tensor: Tensor, bias: Tensor) -> Tensor:
+        """tensor + b: (batch, n) plus a weight (n,)."""
+        return use_weight("shift", tensor, bias)
+
+
+class Cell(BaseCell):
+    """One step of a recurrent net with gates: an input kernel and a bias for all of them.
 
         p_t         = project(x_t)          x_t W + b, for all gates at once
         y_t, states = step(p_t, states)     everything that needs the past
 
-    Only `step` depends on the step before. `project` takes inputs of any leading shape, so `RNN`
-    projects all steps of a sequence in one product before its loop, and Keras's own `RNN`, which
-    knows only `call`, gets the same result step by step.
-
     A concrete cell names its `gates` (the blocks of the input kernel, in order), creates its
-    recurrent weights in `build_recurrent`, and writes its equations in `step`. It uses recurrent
-    weights through `dot` (a matrix), `scale` (a vector a unit) and `shift` (a bias): an engine that
-    runs the cell over time can then form the gradient of each weight once for the whole sequence.
+    recurrent weights in `build_recurrent`, and writes its equations in `step`, where it uses them
+    through `dot`, `scale` and `shift`; see `BaseCell` for why.
 
     Args:
         units: positive int, the width n of the state h.
@@ -52,7 +122,6 @@ class Cell(keras.layers.Layer, abc.ABC):
     """
 
     gates: tuple[str, ...]
-    paper: str
 
     def __init__(
         self,
@@ -76,31 +145,13 @@ class Cell(keras.layers.Layer, abc.ABC):
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.recurrent_regularizer = keras.regularizers.get(recurrent_regularizer)
 
-    # --- what a concrete cell gives -------------------------------------------------------------
-
-    @property
-    @abc.abstractmethod
-    def state_size(self) -> int | list[int]:
-        """Width of the state, or a list of widths, one a state."""
-
-    @property
-    @abc.abstractmethod
-    def output_size(self) -> int:
-        """Width of y_t."""
-
     @abc.abstractmethod
     def build_recurrent(self) -> None:
         """Creates the weights that `step` uses."""
 
-    @abc.abstractmethod
-    def step(self, projected: Tensor, states: States) -> tuple[Tensor, States]:
-        """`(p_t, states) -> (y_t, states)`: the equations of the cell."""
-
     def initial_bias(self, gate: str) -> float:
         """Value at which the bias of `gate` starts."""
         return 0.0
-
-    # --- Keras's contract -----------------------------------------------------------------------
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         self.kernel = self.add_weight(
@@ -117,31 +168,9 @@ class Cell(keras.layers.Layer, abc.ABC):
         )
         self.build_recurrent()
 
-    def call(self, inputs: Tensor, states: States, training: bool | None = None):
-        states = list(states) if isinstance(states, (list, tuple)) else [states]
-        if len(states) != len(self.state_sizes):
-            raise ValueError(
-                f"{type(self).__name__} has {len(self.state_sizes)} state(s), of widths "
-                f"{self.state_sizes}. Received: {len(states)} state(s). "
-                "Example: cell(x, cell.get_initial_state(batch_size))."
-            )
-        return self.step(self.project(inputs), states)
-
     def project(self, inputs: Tensor) -> Tensor:
         """x W + b: (..., m) -> (..., gates * n)."""
         return ops.matmul(inputs, self.kernel) + self.bias
-
-    @property
-    def state_sizes(self) -> list[int]:
-        """`state_size` as a list."""
-        size = self.state_size
-        return list(size) if isinstance(size, (list, tuple)) else [size]
-
-    def get_initial_state(self, batch_size: int | Tensor | None = None) -> States:
-        """Zeros: one (batch_size, width) tensor a state."""
-        return [
-            ops.zeros((batch_size, width), dtype=self.compute_dtype) for width in self.state_sizes
-        ]
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -153,20 +182,6 @@ class Cell(keras.layers.Layer, abc.ABC):
             "recurrent_regularizer": keras.regularizers.serialize(self.recurrent_regularizer),
         }
 
-    # --- how a step uses its weights ------------------------------------------------------------
-
-    def dot(self, tensor: Tensor, kernel: Tensor) -> Tensor:
-        """tensor W: (batch, a) times a weight (a, b)."""
-        return use_weight("dot", tensor, kernel)
-
-    def scale(self, tensor: Tensor, weight: Tensor) -> Tensor:
-        """tensor * w: (batch, n) times a weight (n,), unit by unit."""
-        return use_weight("scale", tensor, weight)
-
-    def shift(self, tensor: Tensor, bias: Tensor) -> Tensor:
-        """tensor + b: (batch, n) plus a weight (n,)."""
-        return use_weight("shift", tensor, bias)
-
     def add_recurrent_kernel(self, name: str, gates: int, first: int = 0) -> Any:
         """A weight (n, gates * n), each gate's block initialised by itself; see `PerGate`."""
         return self.add_weight(
@@ -175,3 +190,8 @@ class Cell(keras.layers.Layer, abc.ABC):
             initializer=PerGate(self.recurrent_initializer, gates, first),
             regularizer=self.recurrent_regularizer,
         )
+
+
+def accepted(function: Any, **options: Any) -> dict[str, Any]:
+    """Those options that `function` takes."""
+    return {k: v for k, v in options.items() if k in inspect.signature(function).parameters}

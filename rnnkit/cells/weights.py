@@ -35,3 +35,17 @@ def watched_by(watcher: Watcher) -> Iterator[None]:
         yield
     finally:
         _watcher.reset(token)
+
+
+@contextlib.contextmanager
+def operands_through(change: Watcher) -> Iterator[None]:
+    """Hands what a weight is about to act on to `change(kind, tensor, weight)`, and goes on with
+    what it returns: to the watcher outside, if there is one."""
+    outside = _watcher.get()
+
+    def watcher(kind: str, tensor: Tensor, weight: Any) -> Tensor:
+        tensor = change(kind, tensor, weight)
+        return USES[kind](tensor, weight) if outside is None else outside(kind, tensor, weight)
+
+    with watched_by(watcher):
+        yield

@@ -13,9 +13,9 @@ from tests import zoo
 
 
 @pytest.mark.parametrize("check", testing.CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("name", zoo.CELLS)
+@pytest.mark.parametrize("name", [*zoo.CELLS, *zoo.WRAPPERS])
 def test_the_cell_keeps_the_contract(name, check):
-    check(zoo.CELLS[name]())
+    check({**zoo.CELLS, **zoo.WRAPPERS}[name]())
 
 
 @pytest.mark.parametrize("name", zoo.CELLS)
