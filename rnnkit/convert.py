@@ -3,6 +3,7 @@
     ours               Keras                    PyTorch
     VanillaCell        SimpleRNN                nn.RNN
     LSTMCell           LSTM                     nn.LSTM
+    ProjectedLSTMCell  -                        nn.LSTM(proj_size=p)
     GRUCell            GRU(reset_after=False)   -
     ResetAfterGRUCell  GRU                      nn.GRU
 
@@ -14,7 +15,7 @@ What differs is only notation, and every function here is the identity up to it:
   behind the reset, where the second one is `recurrent_bias`.
 - PyTorch stores transposed kernels, and its GRU's gates in the order r, z, n.
 
-The peephole LSTMs have no counterpart in either library.
+The other cells have no counterpart in either library.
 """
 
 from __future__ import annotations
@@ -26,7 +27,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from rnnkit.cells import Cell, GRUCell, LSTMCell, ResetAfterGRUCell, VanillaCell
+from rnnkit.cells import (
+    Cell,
+    GRUCell,
+    LSTMCell,
+    ProjectedLSTMCell,
+    ResetAfterGRUCell,
+    VanillaCell,
+)
 from rnnkit.recurrent import RNN
 
 Arrays = dict[str, np.ndarray]
@@ -109,7 +117,7 @@ def to_keras(rnn: RNN) -> keras.layers.RNN:
     cell, weights = _built_cell(rnn)
     n = cell.units
     options = {**_options(rnn), "dtype": cell.dtype_policy}
-    values = [weights["kernel"], weights["recurrent_kernel"], weights["bias"]]
+    values = [weights.get(name) for name in ("kernel", "recurrent_kernel", "bias")]
     match cell:
         case VanillaCell():
             layer = keras.layers.SimpleRNN(n, activation=cell.activation, **options)
@@ -149,7 +157,7 @@ def from_torch(source: Any, *, layer: int = 0, reverse: bool = False) -> RNN:
         A built `RNN` with `return_sequences=True`, as PyTorch's modules have it.
 
     Raises:
-        ValueError: no such weights, or a module with other equations (projections, ReLU).
+        ValueError: no such weights, or a module with other equations (ReLU).
     """
     nonlinearity = getattr(source, "nonlinearity", "tanh")
     if nonlinearity != "tanh":
@@ -164,11 +172,6 @@ def from_torch(source: Any, *, layer: int = 0, reverse: bool = False) -> RNN:
             f"Expected weight_ih_{suffix} among the weights of an nn.LSTM, nn.GRU or nn.RNN. "
             f"Received: {', '.join(state) or 'nothing'}."
         )
-    if f"weight_hr_{suffix}" in state:
-        raise ValueError(
-            "from_torch reads modules without projections. Received: weight_hr_"
-            f"{suffix}, from nn.LSTM(proj_size=...)."
-        )
     kernel = np.asarray(state[f"weight_ih_{suffix}"]).T
     recurrent = np.asarray(state[f"weight_hh_{suffix}"]).T
     n = recurrent.shape[0]
@@ -176,6 +179,11 @@ def from_torch(source: Any, *, layer: int = 0, reverse: bool = False) -> RNN:
     b_ih = np.asarray(state.get(f"bias_ih_{suffix}", zeros))
     b_hh = np.asarray(state.get(f"bias_hh_{suffix}", zeros))
     weights = {"kernel": kernel, "recurrent_kernel": recurrent, "bias": b_ih + b_hh}
+    dtype = str(kernel.dtype)
+    if f"weight_hr_{suffix}" in state:
+        weights["projection_kernel"] = np.asarray(state[f"weight_hr_{suffix}"]).T
+        cell = ProjectedLSTMCell(recurrent.shape[1] // 4, projection=n, dtype=dtype)
+        return _layer(cell, weights, return_sequences=True)
     kind = {1: VanillaCell, 3: ResetAfterGRUCell, 4: LSTMCell}[recurrent.shape[1] // n]
     if kind is ResetAfterGRUCell:
         kernel, recurrent, b_ih, b_hh = (
@@ -186,7 +194,7 @@ def from_torch(source: Any, *, layer: int = 0, reverse: bool = False) -> RNN:
             "recurrent_kernel": recurrent,
             **_merged_biases(b_ih, b_hh, n),
         }
-    return _layer(kind(n, dtype=str(kernel.dtype)), weights, return_sequences=True)
+    return _layer(kind(n, dtype=dtype), weights, return_sequences=True)
 
 
 def to_torch(rnn: RNN, *, layer: int = 0, reverse: bool = False) -> Arrays:
@@ -196,7 +204,8 @@ def to_torch(rnn: RNN, *, layer: int = 0, reverse: bool = False) -> Arrays:
         torch.nn.LSTM(inputs, units, batch_first=True).load_state_dict(state)
 
     Args:
-        rnn: a built `RNN` of a `VanillaCell` (tanh), `LSTMCell` or `ResetAfterGRUCell`.
+        rnn: a built `RNN` of a `VanillaCell` (tanh), `LSTMCell`, `ProjectedLSTMCell` or
+            `ResetAfterGRUCell`.
         layer, reverse: the place in the module, which the names carry.
 
     Raises:
@@ -215,9 +224,9 @@ def to_torch(rnn: RNN, *, layer: int = 0, reverse: bool = False) -> Arrays:
             "PyTorch's GRU resets after the product with the recurrent kernel, GRUCell before it: "
             "no weights make them equal. Received: GRUCell. Train a ResetAfterGRUCell to convert."
         )
-    if not isinstance(cell, (VanillaCell, LSTMCell, ResetAfterGRUCell)):
+    if not isinstance(cell, (VanillaCell, LSTMCell, ProjectedLSTMCell, ResetAfterGRUCell)):
         raise ValueError(
-            "to_torch writes VanillaCell, LSTMCell and ResetAfterGRUCell. "
+            "to_torch writes VanillaCell, LSTMCell, ProjectedLSTMCell and ResetAfterGRUCell. "
             f"Received: {type(cell).__name__}, which PyTorch does not have."
         )
     if isinstance(cell, VanillaCell) and cell.activation is not keras.activations.tanh:
@@ -234,12 +243,15 @@ def to_torch(rnn: RNN, *, layer: int = 0, reverse: bool = False) -> Arrays:
             _with_z_and_r_swapped(array, n) for array in (kernel, recurrent, b_ih, b_hh)
         )
     suffix = f"l{layer}_reverse" if reverse else f"l{layer}"
-    return {
+    arrays = {
         f"weight_ih_{suffix}": np.ascontiguousarray(kernel.T),
         f"weight_hh_{suffix}": np.ascontiguousarray(recurrent.T),
         f"bias_ih_{suffix}": b_ih,
         f"bias_hh_{suffix}": b_hh,
     }
+    if isinstance(cell, ProjectedLSTMCell):
+        arrays[f"weight_hr_{suffix}"] = np.ascontiguousarray(weights["projection_kernel"].T)
+    return arrays
 
 
 # --- a difference of notation each ----------------------------------------------------------------

@@ -76,11 +76,13 @@ class LinearCell(Cell):
             mask: (time, batch, 1) bool; a step that is not real keeps the state, a = 1 and b = 0.
 
         Returns:
-            `(h_1..h_T, [h_T])`, the first (time, batch, n). They are summed up in float32 at least.
+            `(h_1..h_T, [h_T])`, the first (time, batch, n). Computed in float32 at least, because a
+            sum over thousands of steps is lost on half precision.
         """
         dtype = projected.dtype
         exact = keras.backend.result_type(dtype, "float32")
-        a, b, first = (ops.cast(x, exact) for x in (*self.coefficients(projected), states[0]))
+        a, b = self.coefficients(ops.cast(projected, exact))  # 1 - z has 3 digits in bfloat16
+        first = ops.cast(states[0], exact)
         if mask is not None:
             a, b = ops.where(mask, a, 1), ops.where(mask, b, 0)
         hs = ops.cast(linear_scan(a, b, first), dtype)

@@ -128,14 +128,17 @@ def test_from_keras_says_what_it_cannot_read(make, message):
         convert.from_keras(make())
 
 
-@pytest.mark.parametrize("name", ["peephole_lstm", "full_peephole_lstm"])
+ALONE = {"vanilla", "lstm", "gru", "gru_reset_after", "projected_lstm"} ^ set(zoo.CELLS)
+
+
+@pytest.mark.parametrize("name", sorted(ALONE))
 def test_what_no_other_library_has(name):
-    """Dropping the peepholes without a word would change the outputs."""
+    """Dropping a peephole, or another difference, without a word would change the outputs."""
     layer = rnnkit.RNN(zoo.CELLS[name]())
     layer.build((None, None, M))
-    with pytest.raises(ValueError, match=r"Received: .*Peephole"):
+    with pytest.raises(ValueError, match=r"Received: .*Cell, which"):
         convert.to_keras(layer)
-    with pytest.raises(ValueError, match=r"Received: .*Peephole"):
+    with pytest.raises(ValueError, match=r"Received: .*Cell, which"):
         convert.to_torch(layer)
 
 
@@ -230,6 +233,25 @@ def test_a_state_dict_needs_no_torch(cell, reverse):
         np.testing.assert_array_equal(weights_of(again.cell)[name], weight)
 
 
+def test_projections_go_to_torch_and_back():
+    """`nn.LSTM(proj_size=3)` and `ProjectedLSTMCell(N, projection=3)` are one net."""
+    ours = our_layer(rnnkit.ProjectedLSTMCell(N, projection=3, dtype="float64"))
+    state = convert.to_torch(ours)
+    again = convert.from_torch(state)
+    assert type(again.cell) is rnnkit.ProjectedLSTMCell
+    assert again.cell.state_size == [3, N]
+    for name, weight in weights_of(ours.cell).items():
+        np.testing.assert_array_equal(weights_of(again.cell)[name], weight)
+    torch = pytest.importorskip("torch")
+    module = torch_module("LSTM", proj_size=3)
+    module.load_state_dict({name: torch.from_numpy(array) for name, array in state.items()})
+    xs = np.random.default_rng(2).normal(size=(4, 6, M))
+    with torch.no_grad():
+        expected = module(torch.from_numpy(xs))[0].numpy()
+    layer = rnnkit.RNN(ours.cell, return_sequences=True, dtype="float64")
+    np.testing.assert_allclose(layer(ops.convert_to_tensor(xs)), expected, rtol=1e-10, atol=1e-12)
+
+
 def test_the_reset_before_gru_never_becomes_pytorchs():
     with pytest.raises(ValueError, match="resets after the product"):
         convert.to_torch(our_layer(rnnkit.GRUCell(N, dtype="float64")))
@@ -239,8 +261,6 @@ def test_from_torch_says_what_it_cannot_read():
     state = convert.to_torch(our_layer(rnnkit.LSTMCell(N, dtype="float64")))
     with pytest.raises(ValueError, match=r"Expected weight_ih_l1 .* Received: weight_ih_l0"):
         convert.from_torch(state, layer=1)
-    with pytest.raises(ValueError, match="projections"):
-        convert.from_torch({**state, "weight_hr_l0": np.zeros((2, N))})
     relu = our_layer(rnnkit.VanillaCell(N, activation="relu", dtype="float64"))
     with pytest.raises(ValueError, match="Received: activation='relu'"):
         convert.to_torch(relu)
