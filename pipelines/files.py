@@ -49,6 +49,7 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def cannot_write(path: Path, reason: str) -> UserError:
+    """One line that names `path`, why the system refused it, and the way out."""
     return UserError(
         f"{path}: cannot be written ({reason.lower()}). Nothing that was finished is lost: "
         "make room or give permission, and the same command goes on."

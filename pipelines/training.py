@@ -139,7 +139,7 @@ def _keep_for_later(run: Run, parts: Parts) -> None:
     for name, arrays in kept.items():
         if not (run.path / name).exists():
             with replacing(run.path / name) as beside:
-                np.savez(beside, **arrays)
+                np.savez(beside, **arrays)  # type: ignore[arg-type]
 
 
 # --- fit --------------------------------------------------------------------------------------
