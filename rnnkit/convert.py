@@ -3,7 +3,7 @@
     ours               Keras                    PyTorch
     VanillaCell        SimpleRNN                nn.RNN
     LSTMCell           LSTM                     nn.LSTM
-    ProjectedLSTMCell  -                        nn.LSTM(proj_size=p)
+    ProjectedLSTMCell  -                        nn.LSTM(proj_size=p), p < n
     GRUCell            GRU(reset_after=False)   -
     ResetAfterGRUCell  GRU                      nn.GRU
 

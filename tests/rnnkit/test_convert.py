@@ -234,16 +234,16 @@ def test_a_state_dict_needs_no_torch(cell, reverse):
 
 
 def test_projections_go_to_torch_and_back():
-    """`nn.LSTM(proj_size=3)` and `ProjectedLSTMCell(N, projection=3)` are one net."""
-    ours = our_layer(rnnkit.ProjectedLSTMCell(N, projection=3, dtype="float64"))
+    """`nn.LSTM(proj_size=2)` and `ProjectedLSTMCell(N, projection=2)` are one net."""
+    ours = our_layer(rnnkit.ProjectedLSTMCell(N, projection=2, dtype="float64"))
     state = convert.to_torch(ours)
     again = convert.from_torch(state)
     assert type(again.cell) is rnnkit.ProjectedLSTMCell
-    assert again.cell.state_size == [3, N]
+    assert again.cell.state_size == [2, N]
     for name, weight in weights_of(ours.cell).items():
         np.testing.assert_array_equal(weights_of(again.cell)[name], weight)
     torch = pytest.importorskip("torch")
-    module = torch_module("LSTM", proj_size=3)
+    module = torch_module("LSTM", proj_size=2)
     module.load_state_dict({name: torch.from_numpy(array) for name, array in state.items()})
     xs = np.random.default_rng(2).normal(size=(4, 6, M))
     with torch.no_grad():
