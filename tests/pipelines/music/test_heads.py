@@ -53,7 +53,9 @@ def test_nade_logits_are_those_of_the_loop_over_keys(nade, density):
     context, sounding = rng.normal(size=(ROWS, WIDTH)), chords(ROWS, density)
     logits = keras.ops.convert_to_numpy(nade(context, sounding))
     for row in range(ROWS):
-        _, expected = nade_key_by_key(nade, context[row], lambda key, _, row=row: sounding[row, key])
+        _, expected = nade_key_by_key(
+            nade, context[row], lambda key, _, row=row: sounding[row, key]
+        )
         np.testing.assert_allclose(logits[row], expected, atol=1e-10)
 
 
