@@ -140,22 +140,27 @@ class MusicTask(Task[Piece, MusicSettings], Generative[Piece]):
 
     def predict(self, model: keras.Model, records: Sequence[Piece]) -> list[dict[str, Any]]:
         """How surprising each step of each piece is, and the likeliest next step."""
-        return [self._predict_one(model, piece) for piece in records]
 
-    def _predict_one(self, model: keras.Model, piece: Piece) -> dict[str, Any]:
-        roll = piece.roll[None]
-        wanted = scores.targets(tf.constant(roll), model.strikes)
-        surprise = keras.ops.convert_to_numpy(scores.nats(wanted, model(roll)))[0, 1:, 0]
-        padded = np.concatenate([roll, np.zeros_like(roll[:, :1])], axis=1)
-        half = np.full((1, KEYS), 0.5, np.float32)
-        decided = model.head.decide(model.context(padded)[:, -1], half, np.ones((1, 1), np.float32))
-        return {
-            "name": piece.name,
-            "steps": len(piece.roll),
-            "nll": float(surprise.mean()) if len(surprise) else None,
-            "surprise": [round(float(nats), 4) for nats in surprise],
-            "next": (np.flatnonzero(keras.ops.convert_to_numpy(decided)[0]) + LOWEST).tolist(),
-        }
+        @tf.function(input_signature=[tf.TensorSpec((1, None, KEYS), tf.uint8)], autograph=False)
+        def listen(roll):
+            surprise = scores.nats(scores.targets(roll, model.strikes), model(roll))[0, 1:, 0]
+            context = model.context(tf.pad(roll, ((0, 0), (0, 1), (0, 0))))[:, -1]
+            half = tf.fill((1, KEYS), 0.5)
+            return surprise, model.head.decide(context, half, tf.ones((1, 1)))[0]
+
+        answers = []
+        for piece in records:
+            surprise, following = (tensor.numpy() for tensor in listen(piece.roll[None]))
+            answers.append(
+                {
+                    "name": piece.name,
+                    "steps": len(piece.roll),
+                    "nll": float(surprise.mean()) if len(surprise) else None,
+                    "surprise": [round(float(nats), 4) for nats in surprise],
+                    "next": (np.flatnonzero(following) + LOWEST).tolist(),
+                }
+            )
+        return answers
 
     def generate(self, model: keras.Model, request: GenerateRequest) -> list[Piece]:
         """New pieces. `length` counts steps, the primer included; without it a piece is as long
