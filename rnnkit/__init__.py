@@ -3,6 +3,7 @@
 import keras
 
 from rnnkit import convert, reference, testing
+from rnnkit.birnn import BiRNN
 from rnnkit.cells import (
     Cell,
     CoupledLSTMCell,
@@ -51,6 +52,7 @@ CELLS: dict[str, type[keras.layers.Layer]] = {
 __all__ = [
     "CELLS",
     "RNN",
+    "BiRNN",
     "Cell",
     "CoupledLSTMCell",
     "FullPeepholeLSTMCell",

@@ -22,23 +22,21 @@ weight that a cell uses in any other way gets its gradient inside the loop: corr
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
-import inspect
 import warnings
 from typing import Any
 
 import keras
 from keras import ops
 
-from rnnkit.cells.base import Cell, States, Tensor
+from rnnkit.cells.base import Cell, States, Tensor, accepted
 from rnnkit.cells.weights import USES, Watcher, watched_by
 
 SECOND_DERIVATIVE = (
     "rnnkit's engine gives first derivatives only. keras.layers.RNN(cell) runs the same cell in a "
     "loop that can be differentiated twice."
 )
-_BACKENDS = {"tensorflow": "rnnkit.engine_tensorflow"}
+_BACKENDS = {"tensorflow": "rnnkit.engine_tensorflow", "jax": "rnnkit.engine_jax"}
 
 
 def backend_engine() -> Any:
@@ -64,8 +62,11 @@ def run_over_time(
     training: bool | None,
     truncate: int | None,
     sequence: bool,
-) -> tuple[Tensor | None, Tensor, States]:
+) -> tuple[Tensor | None, Tensor, States] | None:
     """A cell over time, on the loops of `engine`.
+
+    None if a step changes variables, as a draw of random numbers does: recomputing it would draw
+    others.
 
     Args:
         engine: what `backend_engine` gives.
@@ -84,24 +85,39 @@ def run_over_time(
     flat = ops.reshape(inputs, (-1, shape[-1]))  # a product of rank 2 has the fast gradient
     projected = cell.project(flat, **accepted(cell.project, training=training))
     projected = ops.reshape(projected, (*shape[:2], projected.shape[-1]))
+    if truncate is None and hasattr(cell, "over_time"):  # it is parallel over time by itself
+        outputs, last = cell.over_time(projected, states, mask)
+        outputs, output = _from_zero(outputs, last[0], mask)
+        return outputs, output, last
     weights = [variable.value for variable in cell.variables]
     step = Step(cell, training)
     step.try_out(projected[0], states, weights)
+    if step.has_side_effects:
+        return None
     if step.output_rides:
         states = [*states, ops.zeros((shape[1], step.output_size), dtype=projected.dtype)]
     outputs, last = engine.unroll(
         step, projected, mask, states, weights, truncate=truncate, sequence=sequence
     )
     output = last[step.output]
-    if mask is not None and not step.output_rides:
-        # An output that is a state starts at zero too, and not at the initial state.
-        some = ops.any(mask, axis=0)
-        output = ops.where(some, output, 0)
-        if sequence:
-            first = ops.cast(ops.argmax(ops.cast(mask, "int32"), axis=0), "int32")
-            begun = ops.arange(shape[0], dtype="int32")[:, None, None] >= first
-            outputs = ops.where(ops.logical_and(some, begun), outputs, 0)
+    if not step.output_rides:
+        outputs, output = _from_zero(outputs, output, mask)
     return outputs, output, last[: len(states) - step.output_rides]
+
+
+def _from_zero(outputs: Tensor | None, last: Tensor, mask: Tensor | None):
+    """Outputs that are a state: zero before the first real step, where the state is the first one.
+
+    So that they are those of a cell whose output is no state.
+    """
+    if mask is None:
+        return outputs, last
+    some = ops.any(mask, axis=0)
+    if outputs is not None:
+        steps = ops.arange(ops.shape(mask)[0], dtype="int32")[:, None, None]
+        first = ops.cast(ops.argmax(ops.cast(mask, "int32"), axis=0), "int32")
+        outputs = ops.where(ops.logical_and(some, steps >= first), outputs, 0)
+    return outputs, ops.where(some, last, 0)
 
 
 class Step:
@@ -123,74 +139,29 @@ class Step:
         self.output_size = output.shape[-1]
         self.output_rides = not places
         self.constant = [
-            i != self.output and any(state is old for old in states[i : i + 1])
-            for i, state in enumerate([*new, output] if self.output_rides else new)
-        ]
+            state is old and i != self.output
+            for i, (state, old) in enumerate(zip(new, states, strict=True))
+        ] + [False] * self.output_rides
 
     def __call__(
         self, projected: Tensor, states: States, weights: list[Tensor], watcher: Watcher
     ) -> States:
         own = states[:-1] if self.output_rides else states
         output, new, _ = self._run(projected, own, weights, watcher)
-        return [*new, output] if self.output_rides else list(new)
+        return [*new, output] if self.output_rides else new
 
     def _run(self, projected, states, weights, watcher):
         scope = keras.StatelessScope(list(zip(self.variables, weights, strict=True)))
         before = dict(scope.state_mapping)
         with scope, watched_by(watcher):
             output, new = self.cell.step(projected, list(states), **self.options)
-        return output, new, scope.state_mapping != before
+        changed = any(scope.state_mapping[key] is not value for key, value in before.items())
+        return output, list(new), changed
 
     def place(self, weight: Any) -> int | None:
         """Where among `variables` a weight stands; None for what a cell made of its weights."""
         return next((i for i, v in enumerate(self.variables) if v is weight), None)
 
 
-@dataclasses.dataclass(frozen=True)
-class Use:
-    """One use of a weight in a step, and where its operand and its gradient dL/de are stored."""
-
-    kind: str
-    weight: int
-    state: int | None  # the state that is the operand; None: the loop stores the operand
-    is_projected: bool  # dL/de is dL/dp, and not stored twice
-
-
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """What the backward loop stores at every step, known before it runs."""
-
-    uses: list[Use]
-    direct: list[int]  # weights whose gradient, or part of it, no use covers
-    stored: list[Tensor]  # tensors like those that a backward step stores
-    remembered: list[int]  # uses whose results the forward loop stores: products are not cheap
-    results: list[Tensor]  # tensors like them
-    folded: int | None  # of them, the one that a step only adds to p_t: p_t + r_t replaces p_t
-
-
 def _plain(kind: str, tensor: Tensor, weight: Any) -> Tensor:
     return USES[kind](tensor, weight)
-
-
-def accepted(function: Any, **options: Any) -> dict[str, Any]:
-    """Those options that `function` takes."""
-    return {k: v for k, v in options.items() if k in inspect.signature(function).parameters}
-
-
-def covers(kind: str, operand: Tensor, weight: Tensor) -> bool:
-    """Whether `weight_gradient` has the formula for a use of these ranks."""
-    if kind == "dot":
-        return len(weight.shape) == 2 and len(operand.shape) == 2
-    return (
-        len(weight.shape) == 1 and len(operand.shape) == 2 and operand.shape[-1] == weight.shape[0]
-    )
-
-
-def weight_gradient(kind: str, operands: Tensor | None, gradients: Tensor) -> Tensor:
-    """dL/dw of one use over all steps: operands and dL/de are (time, batch, width)."""
-    flat = lambda tensor: ops.reshape(tensor, (-1, tensor.shape[-1]))
-    if kind == "dot":
-        return ops.matmul(ops.transpose(flat(operands)), flat(gradients))
-    terms = flat(gradients) if kind == "shift" else flat(operands) * flat(gradients)
-    exact = keras.backend.result_type(terms.dtype, "float32")  # half precision loses long sums
-    return ops.cast(ops.sum(ops.cast(terms, exact), axis=0), terms.dtype)

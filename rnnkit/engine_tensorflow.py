@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import tensorflow as tf
 
 from rnnkit.cells.base import States, Tensor
 from rnnkit.cells.weights import USES
-from rnnkit.engine import SECOND_DERIVATIVE, Plan, Step, Use, covers, weight_gradient
+from rnnkit.engine import SECOND_DERIVATIVE, Step
+from rnnkit.engine_plan import Gradients, Plan, Seen, covers
 
 
 def unroll(
@@ -124,14 +123,14 @@ def _backward(
             d_new = [tf.where(real, d, tf.zeros_like(d)) for d in d_states]
         known = zeros | {i: array.read(t) for i, array in results.items()}
         found = _vjp(step, p, past, weights, plan.direct, d_new, known)
-        d_past = _zeros_for_none(found.states, past)
+        d_past = found.states
         if mask is not None:  # the gradient passes a masked step by
             d_past = [tf.where(real, d, old) for d, old in zip(d_past, d_states, strict=True)]
         if truncate is not None:
             cut = tf.logical_and(t > 0, (steps - t) % truncate == 0)
             d_past = [tf.where(cut, tf.zeros_like(d), d) for d in d_past]
         d_direct = [a + b for a, b in zip(d_direct, found.direct, strict=True)]
-        stored = _stored(plan.uses, p, found)
+        stored = plan.to_store(found)
         return t - 1, d_past, d_direct, [a.write(t, s) for a, s in zip(arrays, stored, strict=True)]
 
     _, d_states, d_direct, arrays = tf.while_loop(
@@ -144,16 +143,9 @@ def _backward(
             [_new_array(example, steps) for example in plan.stored],
         ),
     )
-    d_projected, *rest = [array.stack() for array in arrays]
-    d_weights = dict(zip(plan.direct, d_direct, strict=True))
-    for use in plan.uses:
-        d_result = d_projected if use.is_projected else rest.pop(0)
-        operand = None
-        if use.kind != "shift":
-            operand = before[use.state] if use.state is not None else rest.pop(0)
-        d = weight_gradient(use.kind, operand, d_result)
-        d_weights[use.weight] = d_weights[use.weight] + d if use.weight in d_weights else d
-    return [d_projected, *d_states, *(d_weights.get(i) for i in range(len(weights)))]
+    stored = [array.stack() for array in arrays]
+    d_weights = plan.weight_gradients(stored, before, d_direct)
+    return [stored[0], *d_states, *(d_weights.get(i) for i in range(len(weights)))]
 
 
 def _plan(step: Step, projected: Tensor, states: States, weights: list[Tensor]) -> Plan:
@@ -161,46 +153,8 @@ def _plan(step: Step, projected: Tensor, states: States, weights: list[Tensor]) 
     floats = [i for i, weight in enumerate(weights) if weight.dtype.is_floating]
     states = [tf.identity(state) for state in states]  # so that each is itself, and no other
     ones = [tf.ones_like(state) for state in states]
-    found = _vjp(step, projected, states, weights, floats, ones, {})
-    uses = [
-        Use(
-            seen.kind,
-            seen.weight,
-            next((i for i, state in enumerate(states) if state is seen.operand), None),
-            d_result is not None and d_result is found.projected,
-        )
-        for seen, d_result in zip(found.uses, found.results, strict=True)
-    ]
-    remembered = [i for i, use in enumerate(uses) if use.kind == "dot"]
-    return Plan(
-        uses,
-        direct=[i for i, d in zip(floats, found.direct, strict=True) if d is not None],
-        stored=_stored(uses, projected, found),
-        remembered=remembered,
-        results=[found.uses[i].result for i in remembered],
-        folded=next((i for i in remembered if uses[i].is_projected), None),
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class _Seen:
-    """A use of a weight while a step runs."""
-
-    kind: str
-    weight: int
-    operand: Tensor
-    result: Tensor
-
-
-@dataclasses.dataclass
-class _Gradients:
-    """What the vjp of one step found: uses of weights, and gradients, None where there is none."""
-
-    uses: list[_Seen]
-    projected: Tensor | None
-    states: list[Tensor | None]
-    results: list[Tensor | None]
-    direct: list[Tensor | None]
+    trial = _vjp(step, projected, states, weights, floats, ones, {})
+    return Plan.of(trial, states, floats)
 
 
 def _vjp(
@@ -211,9 +165,9 @@ def _vjp(
     direct: list[int],
     upstream: list[Tensor],
     known: dict[int, Tensor],
-) -> _Gradients:
+) -> Gradients:
     """The gradients of one step. Products in `known` (by their place among the uses) are given."""
-    uses: list[_Seen] = []
+    uses: list[Seen] = []
     directly = [weights[i] for i in direct]
 
     def watcher(kind, operand, variable):
@@ -225,7 +179,7 @@ def _vjp(
             result = USES[kind](operand, tf.stop_gradient(weights[place]))
         else:
             tape.watch(result)
-        uses.append(_Seen(kind, place, operand, result))
+        uses.append(Seen(kind, place, operand, result))
         return result
 
     with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
@@ -242,28 +196,18 @@ def _vjp(
         if all(d is None for d in more):
             more = tape.gradient(use.operand, sources, output_gradients=d_operand)
         found = [_sum(a, b) for a, b in zip(found, more, strict=True)]
-    found = iter(found)
-    take = lambda count: [next(found) for _ in range(count)]
-    return _Gradients(uses, next(found), take(len(states)), take(len(uses)), take(len(direct)))
-
-
-def _stored(uses: list[Use], projected: Tensor, found: _Gradients) -> list[Tensor]:
-    """What the backward loop writes at a step: dL/dp, and of each use what is not known already."""
-    stored = _zeros_for_none([found.projected], [projected])
-    for use, seen, d_result in zip(uses, found.uses, found.results, strict=True):
-        if not use.is_projected:
-            stored += _zeros_for_none([d_result], [seen.result])
-        if use.kind != "shift" and use.state is None:
-            stored.append(seen.operand)
-    return stored
+    inner = 1 + len(states) + len(uses)
+    d_projected, *rest = (
+        tf.zeros_like(x) if d is None else d
+        for d, x in zip(found[:inner], sources[:inner], strict=True)
+    )
+    return Gradients(
+        uses, d_projected, rest[: len(states)], rest[len(states) :], direct=found[inner:]
+    )
 
 
 def _sum(a: Tensor | None, b: Tensor | None) -> Tensor | None:
     return b if a is None else a if b is None else a + b
-
-
-def _zeros_for_none(gradients, tensors) -> list[Tensor]:
-    return [tf.zeros_like(x) if d is None else d for d, x in zip(gradients, tensors, strict=True)]
 
 
 def _array(tensor: Tensor | None) -> tf.TensorArray | None:

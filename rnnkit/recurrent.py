@@ -74,19 +74,23 @@ class RNN(keras.layers.RNN):
             cell = keras.layers.StackedRNNCells(cell, dtype=kwargs.get("dtype"))
         super().__init__(cell, return_sequences, return_state, **kwargs)
         self.supports_masking = True
-        if truncate_gradient is not None:
-            if not isinstance(truncate_gradient, int) or truncate_gradient < 1:
-                raise ValueError(
-                    "truncate_gradient must be None or a positive int, a number of steps. "
-                    f"Received: truncate_gradient={truncate_gradient!r}. "
-                    "Example: RNN(cell, truncate_gradient=35)."
-                )
-            if not self._has_engine:
-                raise ValueError(
-                    "truncate_gradient needs rnnkit's cells: Keras's loop cannot cut its gradient. "
-                    f"Received: cell={cell}."
-                )
+        if truncate_gradient is not None and not _is_positive_int(truncate_gradient):
+            raise ValueError(
+                "truncate_gradient must be None or a positive int, a number of steps. "
+                f"Received: truncate_gradient={truncate_gradient!r}. "
+                "Example: RNN(cell, truncate_gradient=35)."
+            )
         self.truncate_gradient = truncate_gradient
+        if not self._has_engine:
+            self._refuse_to_truncate("the cell is not rnnkit's, of another dtype, or unrolled")
+
+    def _refuse_to_truncate(self, reason: str) -> None:
+        if self.truncate_gradient is not None:
+            raise ValueError(
+                f"truncate_gradient needs rnnkit's loop, but {reason}, so Keras's loop runs it. "
+                f"Received: cell={self.cell}, truncate_gradient={self.truncate_gradient}. "
+                "Example: RNN(rnnkit.LSTMCell(64), truncate_gradient=35)."
+            )
 
     @property
     def _cells(self) -> list[keras.layers.Layer]:
@@ -124,6 +128,7 @@ class RNN(keras.layers.RNN):
         """The place where `keras.layers.RNN` lets a layer run its own loop over time."""
         engine = backend_engine() if self._has_engine else None
         if engine is None:
+            self._refuse_to_truncate("this backend has none")
             return super().inner_loop(sequences, initial_state, mask, training)
         ys = ops.swapaxes(sequences, 0, 1)
         mask = None if mask is None else ops.swapaxes(ops.cast(mask, "bool"), 0, 1)[..., None]
@@ -134,7 +139,7 @@ class RNN(keras.layers.RNN):
         ends = []
         for cell, states in zip(cells, [initial_state] if single else initial_state, strict=True):
             sequence = self.return_sequences or cell is not cells[-1]
-            ys, last, end = run_over_time(
+            results = run_over_time(
                 engine,
                 cell,
                 ys,
@@ -144,6 +149,10 @@ class RNN(keras.layers.RNN):
                 truncate=self.truncate_gradient,
                 sequence=sequence,
             )
+            if results is None:
+                self._refuse_to_truncate("a step changes variables, as a random draw does")
+                return super().inner_loop(sequences, initial_state, mask, training)
+            ys, last, end = results
             ends.append(tree.pack_sequence_as(states, end))
         if not self.return_sequences:
             return last, last, ends[0] if single else ends
@@ -153,3 +162,7 @@ class RNN(keras.layers.RNN):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "truncate_gradient": self.truncate_gradient}
+
+
+def _is_positive_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0

@@ -347,8 +347,10 @@ class _Probe(keras.layers.Layer):
         xs, *states = (ops.copy(source) for source in self.sources)
         # Not in training: a cell with dropout has the gradients of its deterministic form.
         outputs = self.rnn(xs, initial_state=states, training=False)
-        pairs = zip(outputs, self.cotangents, strict=True)
-        self.add_loss(sum(ops.sum(output * d) for output, d in pairs))
+        # Times one, so that the gradients wait for the outputs: else TensorFlow may change a weight
+        # by its gradient before the outputs have read it.
+        pairs = [(y, d * ops.exp(0 * y)) for y, d in zip(outputs, self.cotangents, strict=True)]
+        self.add_loss(sum(ops.sum(y * ops.stop_gradient(d)) for y, d in pairs))
         return inputs
 
 

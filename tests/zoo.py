@@ -49,6 +49,7 @@ BASELINES: dict[str, type[keras.layers.Layer]] = {
 # Each takes (batch, T, 2).
 LAYERS: dict[str, Callable[[], keras.layers.Layer]] = {
     "RNN": lambda: rnnkit.RNN(rnnkit.LSTMCell(4), return_sequences=True),
+    "BiRNN": lambda: rnnkit.BiRNN(rnnkit.LSTMCell(4), return_sequences=True),
 }
 
 # Public classes that are neither: checked by tests of their own.
