@@ -35,7 +35,7 @@ ROWS = {
     "jsb-gru-46": Row(
         "JSB, bernoulli, GRU of 46 units",
         "JSB_Chorales.mat",
-        "--head bernoulli --cell gru --units 46",
+        "--head bernoulli --cell gru --units 46 --dropout 0.2 --transpose 0 --batch-size 8",
         "8.54",
     ),
     "jsb-bernoulli": Row(
@@ -43,9 +43,9 @@ ROWS = {
     ),
     "jsb-nade": Row("JSB, nade, the default", "JSB_Chorales.mat", "", "5.50"),
     "nottingham-bernoulli": Row(
-        "Nottingham, bernoulli", "Nottingham.mat", "--head bernoulli", "3.20"
+        "Nottingham, bernoulli", "Nottingham.mat", "--head bernoulli --epochs 80", "3.20"
     ),
-    "nottingham-nade": Row("Nottingham, nade", "Nottingham.mat", "", "2.40"),
+    "nottingham-nade": Row("Nottingham, nade", "Nottingham.mat", "--epochs 80", "2.40"),
 }
 
 
