@@ -10,10 +10,11 @@ import tensorflow as tf
 from pipelines.errors import UserError
 from pipelines.music.composing import FREE, compose
 from pipelines.music.model import MusicModel
-from pipelines.music.pieces import HELD, KEYS, OFF, STRUCK, Piece
+from pipelines.music.pieces import HELD, KEYS, LOWEST, OFF, STRUCK, Piece
 from pipelines.task import GenerateRequest
 
 LARGEST_SEED = 2**31 - 1  # of int32, which every backend and server has
+SLOWEST, FASTEST = 10, 1000  # quarter notes a minute; beyond them a WAV is hours or a click
 
 
 def generate(
@@ -62,8 +63,11 @@ def _steps(
     """The length of the new pieces, once the request is known to make sense."""
     if not request.temperature > 0:  # so that NaN is refused too
         raise UserError(f"--temperature must be above 0. Received: {request.temperature}.")
-    if request.tempo is not None and not request.tempo > 0:
-        raise UserError(f"--tempo must be above 0. Received: {request.tempo}.")
+    if request.tempo is not None and not SLOWEST <= request.tempo <= FASTEST:
+        raise UserError(
+            f"--tempo must be from {SLOWEST} to {FASTEST} quarter notes a minute. "
+            f"Received: {request.tempo}."
+        )
     if request.count < 1:
         raise UserError(f"--count must be at least 1. Received: {request.count}.")
     if not 0 <= request.seed <= LARGEST_SEED - request.count:
@@ -72,6 +76,12 @@ def _steps(
     steps = usual if request.length is None else request.length
     if steps < 1:
         raise UserError(f"--length must be at least 1. Received: {steps}.")
+    for name, piece in ((request.primer, primer), (request.melody, melody)):
+        if piece and piece.outside:
+            raise UserError(
+                f"{name}: expected notes on the {KEYS} keys of a piano, MIDI pitch {LOWEST} to "
+                f"{LOWEST + KEYS - 1}. Received: {piece.outside} outside. Transpose it."
+            )
     if primer and len(primer.roll) > steps:
         raise UserError(
             f"{request.primer}: the primer has {len(primer.roll)} steps, more than the length "

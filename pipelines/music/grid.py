@@ -78,7 +78,8 @@ def to_notes(roll: np.ndarray, steps_per_beat: int) -> Notes:
 def on_grid(song: Song, steps_per_beat: int) -> tuple[Piece, OnGrid]:
     """A song as a piece, and what the grid changed."""
     grid = to_roll(song.notes, steps_per_beat)
-    return Piece(song.name, grid.roll, steps_per_beat, song.tempo or TEMPO), grid
+    tempo = song.tempo or TEMPO
+    return Piece(song.name, grid.roll, steps_per_beat, tempo, outside=grid.outside), grid
 
 
 def nearest(steps: np.ndarray) -> np.ndarray:

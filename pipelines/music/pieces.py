@@ -26,6 +26,7 @@ class Piece:
         steps_per_beat: int, steps a quarter note; 0 where the data do not tell.
         tempo: float, quarter notes a minute.
         has_strikes: bool, False for data sets that only tell which keys sound.
+        outside: int, notes of the source that no key has, and the roll lacks.
 
     Example:
 
@@ -40,6 +41,7 @@ class Piece:
     steps_per_beat: int
     tempo: float = TEMPO
     has_strikes: bool = True
+    outside: int = 0
 
     def __post_init__(self) -> None:
         if self.roll.ndim != 2 or self.roll.shape[1] != KEYS or self.roll.dtype != np.uint8:

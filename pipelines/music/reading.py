@@ -64,7 +64,8 @@ def _bach(steps_per_beat: int) -> Reading:
 
 
 def _rolls(path: Path) -> Reading:
-    rolls, outside = read_rolls(path)
+    rolls = read_rolls(path)
+    outside = sum(piece.outside for pieces in rolls.values() for piece in pieces)
     dropped = [
         Dropped(f"{path}: {piece.name}", "no notes")
         for pieces in rolls.values()
@@ -86,6 +87,7 @@ def _rolls(path: Path) -> Reading:
 
 
 def _files(path: Path, steps_per_beat: int, tracks: tuple[int, ...]) -> Reading:
+    folder = path if path.is_dir() else path.parent
     if path.is_dir():
         paths = music_files(path)
         names = [str(file.relative_to(path)) for file in paths]
@@ -102,7 +104,7 @@ def _files(path: Path, steps_per_beat: int, tracks: tuple[int, ...]) -> Reading:
             songs += found
     pieces, grids = _on_grid(songs, steps_per_beat)
     dropped += [
-        Dropped(str(path / piece.name), f"no notes on the {KEYS} keys")
+        Dropped(str(folder / piece.name), f"no notes on the {KEYS} keys")
         for piece in pieces
         if not piece.roll.any()
     ]

@@ -20,8 +20,8 @@ ROLLS = (".mat", ".json")
 Rolls = dict[str, list[Piece]]
 
 
-def read_rolls(path: Path) -> tuple[Rolls, int]:
-    """The parts of a piano-roll file, and the number of notes outside the 88 keys, left out.
+def read_rolls(path: Path) -> Rolls:
+    """The parts of a piano-roll file.
 
     `.mat` (MATLAB, up to version 7): `traindata`, `validdata` and `testdata`, each a cell array of
     (T, 88) matrices of 0 and 1, column 0 being MIDI pitch 21.
@@ -41,7 +41,7 @@ def read_rolls(path: Path) -> tuple[Rolls, int]:
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path}: cannot be read: {error}") from error
     if path.name.lower().removesuffix(".gz").endswith(".mat"):
-        return _read_mat(path, data), 0
+        return _read_mat(path, data)
     return _read_json(path, data)
 
 
@@ -91,7 +91,7 @@ def _piece(path: Path, name: str, matrix: Any) -> Piece:
     return Piece(name, matrix.astype(np.uint8), steps_per_beat=0, has_strikes=False)
 
 
-def _read_json(path: Path, data: bytes) -> tuple[Rolls, int]:
+def _read_json(path: Path, data: bytes) -> Rolls:
     try:
         content = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -103,10 +103,9 @@ def _read_json(path: Path, data: bytes) -> tuple[Rolls, int]:
         )
     _check_keys(path, content, PARTS)
     parts: Rolls = {part: [] for part in PARTS}
-    outside = 0
     for part in PARTS:
         for index, steps in enumerate(_list(path, part, content[part])):
-            name = f"{part}/{index}"
+            name, outside = f"{part}/{index}", 0
             roll = np.zeros((len(_list(path, name, steps)), KEYS), np.uint8)
             for step, pitches in enumerate(steps):
                 for pitch in _list(path, f"{name}, step {step}", pitches):
@@ -119,8 +118,9 @@ def _read_json(path: Path, data: bytes) -> tuple[Rolls, int]:
                         roll[step, int(pitch) - LOWEST] = 1
                     else:
                         outside += pitch != SILENCE
-            parts[part].append(Piece(name, roll, steps_per_beat=0, has_strikes=False))
-    return parts, outside
+            piece = Piece(name, roll, steps_per_beat=0, has_strikes=False, outside=outside)
+            parts[part].append(piece)
+    return parts
 
 
 def _is_pitch(value: Any) -> bool:

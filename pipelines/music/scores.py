@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from pipelines.errors import UserError
 from pipelines.music.model import MusicModel, channels
 from pipelines.music.pieces import KEYS, Piece
 
@@ -79,6 +80,9 @@ def frame_scores(model: MusicModel, batches: tf.data.Dataset) -> dict[str, float
     `nll` and `onset_nll` are means of the nats a step. `frame_accuracy` is TP / (TP + FP + FN) over
     all keys and steps, the likelier value being taken key by key, highest first (Bay, Ehmann and
     Downie 2009, as polyphonic music is scored since Boulanger-Lewandowski et al. 2012).
+
+    Raises:
+        UserError: no piece has a second step.
     """
 
     @tf.function(reduce_retracing=True, autograph=False)
@@ -106,6 +110,8 @@ def frame_scores(model: MusicModel, batches: tf.data.Dataset) -> dict[str, float
         parts = [np.asarray(part, np.float64) for part in sums(roll, wanted, weight)]
         steps, cost = steps + parts[0], cost + parts[1]
         hits, union = hits + parts[2], union + parts[3]
+    if not steps:
+        raise UserError("expected pieces of two steps or more. Received: one step each, unscored.")
     scores = {"nll": float(cost[0] / steps)}
     if model.strikes:
         scores["onset_nll"] = float(cost[1] / steps)

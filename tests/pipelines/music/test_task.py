@@ -104,6 +104,13 @@ def test_scores_equal_what_the_loss_and_the_floors_count(task, model):
     assert reached["onset_nll"] > 0
 
 
+def test_pieces_of_one_step_cannot_be_scored(task, model):
+    """The user would read nan as a score."""
+    example = task.example({"roll": tf.ones((2, 1, KEYS), tf.uint8)}, tf.constant([1, 1]))
+    with pytest.raises(UserError, match="two steps or more"):
+        scores.frame_scores(model, [example])
+
+
 def test_predict_names_the_surprise_of_every_step_and_the_next_chord(task, model):
     (answer,) = task.predict(model, [piece(10)])
     assert answer["steps"] == 10
@@ -158,7 +165,9 @@ def test_a_primer_without_strikes_is_struck_where_it_begins():
         ({"length": 0}, "--length must be at least 1"),
         ({"count": 0}, "--count must be at least 1"),
         ({"primer": "nowhere.mid"}, "nowhere.mid: no such file"),
-        ({"tempo": -3.0}, "--tempo must be above 0"),
+        ({"tempo": -3.0}, "--tempo must be from 10 to 1000"),
+        ({"tempo": 1e-6}, "--tempo must be from 10 to 1000"),
+        ({"tempo": float("nan")}, "--tempo must be from 10 to 1000"),
         ({"seed": -1}, "--seed must be from 0"),
     ],
 )
@@ -175,5 +184,15 @@ def test_generate_refuses_a_primer_longer_than_the_length(task, model, tmp_path)
 
 def test_generate_refuses_a_primer_outside_the_keyboard(task, model, tmp_path):
     primer = written(tmp_path / "low.mid", [(0, 1, 12)])
-    with pytest.raises(UserError, match="88 keys"):
+    with pytest.raises(UserError, match=r"low\.mid: no notes on the 88 keys") as caught:
         task.generate(model, GenerateRequest(primer=primer))
+    assert str(caught.value).startswith(f"{primer}: ")
+
+
+@pytest.mark.parametrize("role", ["primer", "melody"])
+def test_generate_refuses_to_lose_notes_it_was_given(task, model, tmp_path, role):
+    """A primer of which one note is outside the keyboard would be continued as another one."""
+    path = written(tmp_path / "partly.mid", [(0, 1, 60), (1, 2, 120)])
+    with pytest.raises(UserError, match=r"MIDI pitch 21 to 108\. Received: 1 outside") as caught:
+        task.generate(model, GenerateRequest(**{role: path}))
+    assert str(caught.value).startswith(f"{path}: ")
