@@ -74,6 +74,10 @@ def locked(folder: Path) -> Iterator[None]:
     """
     import fcntl
 
+    if folder.exists() and not folder.is_dir():
+        raise UserError(
+            f"{folder}: expected a folder for the run. Received: a file. Use --run NEW."
+        )
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder, os.O_RDONLY)

@@ -83,9 +83,7 @@ def create(request: Request, boundaries: list[int]) -> Run:
         UserError: the folder holds something else, or cannot be written.
     """
     path, task, data = request.path, request.task, request.data
-    if path.exists() and not path.is_dir():
-        raise UserError(f"{path}: expected a folder for the run. Received: a file. Use --run NEW.")
-    if path.is_dir() and any(not entry.name.startswith(BESIDE) for entry in path.iterdir()):
+    if any(not entry.name.startswith(BESIDE) for entry in path.iterdir()):
         raise UserError(
             f"{path}: expected a run or an empty folder. Received: a folder with other files and "
             "no config.json. Use --run NEW."

@@ -24,7 +24,7 @@ class ConsoleProgress(keras.callbacks.Callback):
         super().__init__()
         self._selection = selection
         self._scores = list(scores)
-        self._console = Console(stderr=True, highlight=False)
+        self._console = Console(stderr=True, highlight=False, markup=False, emoji=False)
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),

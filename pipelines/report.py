@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from typing import Any
 
@@ -47,6 +48,7 @@ def write(run: Run, metrics: dict[str, Any]) -> None:
         "",
         f"{counts['train']} records for training, {counts['valid']} for validation, "
         f"{counts['test']} for the test; {data['dropped']} left out.",
+        "",
         *(f"- {remark}" for remark in data["remarks"]),
         "",
         "## Training",
@@ -81,8 +83,10 @@ def write(run: Run, metrics: dict[str, Any]) -> None:
 
 def next_commands(run: Run) -> list[str]:
     """What one does next with a finished run."""
-    use = "generate" if isinstance(run.task, Generative) else "predict"
-    return [f"rnnkit {verb} {run.path}" for verb in ("evaluate", use, "export")]
+    folder = shlex.quote(str(run.path))
+    generates = isinstance(run.task, Generative)
+    use = f"generate {folder}" if generates else f"predict {folder} --input FILE"
+    return [f"rnnkit {words}" for words in (f"evaluate {folder}", use, f"export {folder}")]
 
 
 def _scores(run: Run, metrics: dict[str, Any]) -> list[str]:

@@ -18,7 +18,7 @@ from pipelines.errors import UserError, unknown_name
 from pipelines.evaluation import score
 from pipelines.files import Row, read_rows
 from pipelines.settings import Settings
-from pipelines.sources import Data, load
+from pipelines.sources import Data, load, read_all
 from pipelines.task import GenerateRequest, Generative, Record, Task
 
 FORMAT = 1  # of the folder; a change that older code cannot read raises it
@@ -174,8 +174,7 @@ class Run:
             UserError: the data cannot be read, changed, or the part is empty.
         """
         if data is not None:
-            reading = self.task.read(str(data))
-            records = [record for found in reading.parts.values() for record in found]
+            records = read_all(self.task, str(data))
             name, part = str(data), "all"
         else:
             if part not in PARTS:
@@ -199,8 +198,7 @@ class Run:
     def predict(self, data: AnyPath | Sequence[Record]) -> list[dict[str, Any]]:
         """An answer a record of `data`: a path, `tfds:NAME`, or records."""
         if isinstance(data, (str, PathLike)):
-            reading = self.task.read(str(data))
-            data = [record for found in reading.parts.values() for record in found]
+            data = read_all(self.task, str(data))
         return self.task.predict(self.model, data)
 
     def generate(self, **request: Any) -> list[Record]:

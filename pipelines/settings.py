@@ -53,8 +53,11 @@ class Settings:
     )
     batch_size: int = setting(32, "sequences a batch", minimum=1)
     learning_rate: float = setting(1e-3, "step size of Adam at the start", above=0)
+    bptt_steps: int | None = setting(
+        None, "most steps that a gradient flows back in time; all of them without it", minimum=1
+    )
     clip_norm: float = setting(1.0, "largest norm of the gradient; longer ones are scaled", above=0)
-    seed: int = setting(0, "fixes every random draw", minimum=0)
+    seed: int = setting(0, "fixes every random draw", minimum=0, maximum=2**32 - 1)
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 PARTS = ("train", "valid", "test")
 SHARE = 0.1  # of the groups, for each part that is split off
 NAMED = 3  # examples in a message
+TOLD = 10  # records left out that are named one by one, where the user asked for something else
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,26 @@ def load(
         fingerprint=fingerprint(parts),
         source=source,
     )
+
+
+def read_all(task: Task, source: str) -> list[Record]:
+    """Every record of a source, whatever part it stands in; what was left out is said on stderr.
+
+    Raises:
+        UserError: nothing can be read.
+    """
+    reading = task.read(source)
+    tell_dropped(reading.dropped)
+    return [record for records in reading.parts.values() for record in records]
+
+
+def tell_dropped(dropped: list[Dropped]) -> None:
+    """Names on stderr what was left out, and why, so that no answer covers less in silence."""
+    for each in dropped[:TOLD]:
+        print(f"left out: {each.place}: {each.reason}", file=sys.stderr)
+    if len(dropped) > TOLD:
+        rest = f"left out: {len(dropped) - TOLD} more, {len(dropped)} in all"
+        print(f"{rest}. `rnnkit check` names each.", file=sys.stderr)
 
 
 def _records(reading: Reading, part: str) -> list[Record]:

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from pipelines import checkpoint, opening, plots, report, schedule, sources
 from pipelines.batches import Batches, choose_boundaries, cover
+from pipelines.cells import recurrent_layer
 from pipelines.errors import UserError
 from pipelines.files import cannot_write, explained, locked, replacing, write_json, write_rows
 from pipelines.progress import ConsoleProgress
@@ -75,6 +76,7 @@ def train(
     """
     cls = task_class(task)
     worker = cls(cls.Settings.from_dict(settings))
+    recurrent_layer(worker.settings.cell, 1)  # a wrong name is told before data are read
     names = [None if name is None else str(name) for name in (data, valid, test, init, run)]
     loaded = sources.load(worker, *names[:3])
     _check_parts(loaded.parts, names[0])
@@ -82,6 +84,11 @@ def train(
     with locked(request.path):
         opened = _open(request)
         shown = progress or ConsoleProgress(cls.selection, opened.scores)
+        if isinstance(shown, ConsoleProgress):
+            shown.say(loaded.description)
+            sources.tell_dropped(loaded.dropped)
+            for leak in loaded.leaks:
+                shown.say(f"leak: {leak}")
         if opened.stopped:
             if isinstance(shown, ConsoleProgress):
                 shown.say(f"{opened.path}: is finished. {_ENDS[opened.stopped]}")

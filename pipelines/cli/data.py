@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
@@ -117,13 +116,11 @@ def _train(task: str) -> Callable[..., None]:
         init: Init = None,
         **settings: Any,
     ) -> None:
-        chosen = settings_class(task)(**settings)
+        settings_class(task)(**settings)  # a value out of range is told at once
         try:
             with quiet.work():
-                from pipelines.cells import recurrent_layer
                 from pipelines.training import train
 
-                recurrent_layer(chosen.cell, 1)  # a wrong name is told before data are read
                 finished = train(task, data, valid=valid, test=test, run=run, init=init, **settings)
         except KeyboardInterrupt:
             print("interrupted: the same command resumes the run", file=sys.stderr)
@@ -135,17 +132,15 @@ def _train(task: str) -> Callable[..., None]:
 
 
 def _print_run(run: Run) -> None:
-    from pipelines.task import Generative
+    from pipelines.report import next_commands
 
     part = "test" if "test" in run.metrics else "valid"
+    print(run.config["data"]["description"])
     print(f"best epoch {run.metrics['best_epoch']}, scored on the {part} part")
     print_scores(**run.metrics[part])
-    folder = shlex.quote(str(run.path))
-    use = "generate" if isinstance(run.task, Generative) else "predict --input FILE"
     print(f"{run.path} holds the run. Next:")
-    for command in ("evaluate", use, "export"):
-        words, _, options = command.partition(" ")
-        print(f"  rnnkit {words} {folder} {options}".rstrip())
+    for command in next_commands(run):
+        print(f"  {command}")
 
 
 for _task in TASKS:

@@ -140,7 +140,7 @@ MISTAKES = {
     "train music --head nad": "--head must be one of nade, bernoulli. Received: nad.",
     "train music --cell elman": "unknown cell 'elman'. Did you mean vanilla?",
     "train music --cell simple_rnn": "unknown cell 'simple_rnn'. Did you mean vanilla?",
-    "train music --cell lstmm": "unknown cell 'lstmm'. Did you mean lstm?",
+    "train music --cell lstmm": "unknown cell 'lstmm'. Did you mean lstm or min_lstm?",
     "train music --epochs": "Option '--epochs' requires an argument.",
     "evaluate": "Missing argument 'RUN'. See: rnnkit evaluate --help",
     "predict x": "Missing option '--input'. See: rnnkit predict --help",

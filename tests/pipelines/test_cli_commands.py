@@ -103,6 +103,17 @@ def test_export_and_inspect(rnnkit, trained, tmp_path):
     assert "serving_default" in rnnkit("inspect", tmp_path / "model" / "1").out
 
 
+def test_train_says_what_the_data_are(rnnkit, trained):
+    """A newcomer compares with a table in a paper what was trained on other data."""
+    task, source, run = trained
+    config = json.loads((run / "config.json").read_text())
+    sample = zoo.TASKS[task]
+    words = [f"--{key.replace('_', '-')}={value}" for key, value in sample.settings.items()]
+    answer = rnnkit("train", task, "--data", source, "--run", run, *words)
+    assert answer.out.splitlines()[0] == config["data"]["description"]
+    assert answer.err[0] == config["data"]["description"]
+
+
 # --- music only -------------------------------------------------------------------------------
 
 
@@ -129,12 +140,26 @@ def write(folder: Path, name: str, content: str = "") -> Path:
     return folder / name
 
 
+def test_what_is_left_out_is_named(rnnkit, music, tmp_path):
+    """An answer about fewer files than were given, without a word, would be taken for all."""
+    made = rnnkit("generate", music, "--length", 8, "--count", 2, "--out", tmp_path / "piece")
+    assert made.status == 0
+    empty = write(tmp_path, "empty.mid")
+    line = f"left out: {empty}: empty file"
+    for words in (("predict", music, "--input"), ("evaluate", music, "--data")):
+        answer = rnnkit(*words, tmp_path, "--json")
+        assert answer.status == 0
+        assert answer.err == [line]
+        assert all(json.loads(row) for row in answer.out.splitlines())
+
+
 DOORS = {
     # words with {run} the trained run, {tmp} an empty folder, {junk} a corrupt MIDI file
     "train music --data {tmp}/none --run {tmp}/r": "{tmp}/none: ",
     "train music --data {tmp} --run {tmp}/r": "{tmp}: no music found",
     "train music --data {junk} --run {tmp}/r": "",
-    "train music --data {rolls} --run {junk}": "",
+    "train music --data {rolls} --run {junk}": "{junk}: expected a folder for the run.",
+    "train music --data {rolls} --run {tmp}/r --seed 4294967296": "--seed must be at most",
     "train music --data {rolls} --run {run} --units 9": "{run}: was trained with units 8",
     "train music --data {rolls} --run {tmp}/r --init {tmp}": "{tmp}: expected the folder of a run",
     "check music --data {junk}": "",
@@ -149,7 +174,7 @@ DOORS = {
     "generate {run} --temperature nan": "--temperature must be",
     "generate {run} --length 0": "--length must be at least 1. Received: 0",
     "generate {run} --count 0": "--count must be at least 1. Received: 0",
-    "generate {run} --tempo 0": "--tempo must be above 0. Received: 0",
+    "generate {run} --tempo 0": "--tempo must be from 10 to 1000",
     "generate {run} --primer {tmp}/none.mid": "{tmp}/none.mid: ",
     "generate {run} --primer {rolls} --length 3": "{rolls}: the primer has ",
     "generate {run} --melody {junk}": "",

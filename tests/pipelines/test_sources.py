@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.errors import UserError
-from pipelines.sources import PARTS, load
+from pipelines.sources import PARTS, load, tell_dropped
+from pipelines.task import Dropped
 
 
 @dataclass(frozen=True)
@@ -205,3 +206,12 @@ for name in ("tfds:mnist", "tfds:no_such_set", "tfds:mnist:9.9.9"):
     assert "tfds:mnist:9.9.9" in lines[2]
     assert all(float(line.split()[0]) < 8 for line in lines)
     assert time.perf_counter() - start < 120
+
+
+def test_left_out_records_are_named_but_not_by_the_thousand(capsys):
+    """Ten lines a reader reads; of the rest the count, and where to find them."""
+    tell_dropped([Dropped(f"{k}.mid", "empty file") for k in range(12)])
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "left out: 0.mid: empty file"
+    assert len(lines) == 11
+    assert lines[-1] == "left out: 2 more, 12 in all. `rnnkit check` names each."

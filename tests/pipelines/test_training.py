@@ -92,6 +92,13 @@ def test_the_best_epoch_is_kept_not_the_last(bumpy):
     assert bumpy.metrics["valid"]["metrics"]["mse"] == pytest.approx(min(scores), rel=1e-5)
 
 
+def test_a_wrong_cell_leaves_no_folder(tmp_path):
+    """The call with the right name would meet a run that was trained with the wrong one."""
+    with pytest.raises(UserError, match=r"unknown cell 'gruu'\. Did you mean gru\?"):
+        pipelines.train("toy", run=tmp_path / "run", cell="gruu")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_run_without_patience_left_stays_finished(bumpy, capsys):
     assert bumpy.stopped == "patience"
     assert len(bumpy.history) == bumpy.metrics["best_epoch"] + 3
@@ -141,7 +148,7 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path):
 def test_a_file_in_the_way(tmp_path):
     (tmp_path / "run").write_text("")
     for folder in (tmp_path / "run", tmp_path / "run" / "deeper"):
-        with pytest.raises(UserError, match=r"cannot be written"):
+        with pytest.raises(UserError, match=r"expected a folder for the run|cannot be written"):
             train(folder)
 
 
