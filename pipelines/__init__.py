@@ -33,6 +33,24 @@ TASKS: dict[str, TaskRow] = {
         metric="nll (nats a frame)",
         data="Bach chorales of music21's corpus",
     ),
+    "adding": TaskRow(
+        task="pipelines.memory.adding:AddingTask",
+        settings="pipelines.memory.settings:AddingSettings",
+        shape="many-to-one",
+        input="numbers, two of them marked",
+        output="the sum of those two",
+        metric="mse",
+        data="drawn, --length N",
+    ),
+    "copy": TaskRow(
+        task="pipelines.memory.copying:CopyTask",
+        settings="pipelines.memory.settings:CopySettings",
+        shape="many-to-many",
+        input="ten symbols, then silence",
+        output="the ten symbols after N steps",
+        metric="nll (nats a step)",
+        data="drawn, --length N",
+    ),
 }
 
 

@@ -76,7 +76,8 @@ def train(
     """
     cls = task_class(task)
     worker = cls(cls.Settings.from_dict(settings))
-    recurrent_layer(worker.settings.cell, 1)  # a wrong name is told before data are read
+    wanted = worker.settings  # a wrong cell is told before data are read
+    recurrent_layer(wanted.cell, 1, truncate_gradient=wanted.bptt_steps)
     names = [None if name is None else str(name) for name in (data, valid, test, init, run)]
     loaded = sources.load(worker, *names[:3])
     _check_parts(loaded.parts, names[0])

@@ -32,6 +32,7 @@ class MusicModel(keras.Model):
         units: int, width of each recurrent layer.
         layers: int, how many are stacked.
         dropout: float in [0, 1), share of each recurrent layer's output dropped in training.
+        bptt_steps: int or None, most steps that a gradient flows back; all by default.
         head: `"nade"` or `"bernoulli"`.
         head_units: int, width of the nade head's hidden layer.
         notes: int, largest number of keys that sound together.
@@ -52,6 +53,7 @@ class MusicModel(keras.Model):
         units: int,
         layers: int,
         dropout: float,
+        bptt_steps: int | None = None,
         head: str,
         head_units: int,
         notes: int,
@@ -64,6 +66,7 @@ class MusicModel(keras.Model):
             "units": units,
             "layers": layers,
             "dropout": dropout,
+            "bptt_steps": bptt_steps,
             "head": head,
             "head_units": head_units,
             "notes": notes,
@@ -71,7 +74,13 @@ class MusicModel(keras.Model):
         }
         self.strikes = strikes
         self.recurrent = [
-            recurrent_layer(cell, units, return_sequences=True, name=f"recurrent_{k}")
+            recurrent_layer(
+                cell,
+                units,
+                return_sequences=True,
+                truncate_gradient=bptt_steps,
+                name=f"recurrent_{k}",
+            )
             for k in range(layers)
         ]
         self.dropouts = [keras.layers.Dropout(dropout, seed=k) for k in range(layers)]

@@ -109,6 +109,7 @@ class MusicTask(Task[Piece, MusicSettings], Generative[Piece]):
             units=settings.units,
             layers=settings.layers,
             dropout=settings.dropout,
+            bptt_steps=settings.bptt_steps,
             head=settings.head,
             head_units=settings.head_units,
             notes=self.learnt["notes"],

@@ -1,0 +1,1 @@
+"""The two memory tests every lecture needs: the adding problem and the copy problem."""
