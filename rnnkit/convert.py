@@ -117,7 +117,7 @@ def to_keras(rnn: RNN) -> keras.layers.RNN:
     cell, weights = _built_cell(rnn)
     n = cell.units
     options = {**_options(rnn), "dtype": cell.dtype_policy}
-    values = [weights.get(name) for name in ("kernel", "recurrent_kernel", "bias")]
+    values = [weights[name] for name in ("kernel", "recurrent_kernel", "bias") if name in weights]
     match cell:
         case VanillaCell():
             layer = keras.layers.SimpleRNN(n, activation=cell.activation, **options)

@@ -14,7 +14,7 @@ from rnnkit.cells.initializers import PerGate
 class _LSTMFamily(Cell):
     """What every LSTM here shares: two states h and c, gates i, f, g, o, and the forget bias."""
 
-    gates = ("i", "f", "g", "o")
+    gates: tuple[str, ...] = ("i", "f", "g", "o")
 
     def __init__(self, units: int, *, forget_bias: float = 1.0, **kwargs: Any) -> None:
         super().__init__(units, **kwargs)

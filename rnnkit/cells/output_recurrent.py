@@ -122,7 +122,6 @@ class OutputRecurrentCell(Cell):
         """
         if not self.built:
             self.build(inputs.shape)
-            self.built = True
         inputs = ops.cast(inputs, self.compute_dtype)
         targets = ops.cast(targets, self.compute_dtype)
         if initial_state is None:
