@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import math
+import os
 from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from pipelines.errors import UserError
 from pipelines.files import replacing
+
+HEADERS = 2**17  # bytes; what HDF5 writes beside the numbers is less
 
 
 def save(model: keras.Model, path: Path) -> None:
     """Weights and optimizer of a compiled model, in one file that is replaced in one step."""
     with replacing(path) as beside:
+        _claim(beside, [*model.variables, *model.optimizer.variables])
         model.save_weights(beside)
+
+
+def _claim(path: Path, variables: list[keras.Variable]) -> None:
+    """Asks the system for the room first: where a write of HDF5 fails, it crashes the process.
+
+    Raises:
+        OSError: there is none.
+    """
+    sizes = (math.prod(each.shape) * tf.as_dtype(each.dtype).size for each in variables)
+    if hasattr(os, "posix_fallocate"):  # not on macOS
+        with path.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, HEADERS + sum(sizes))
 
 
 def restore(model: keras.Model, path: Path) -> None:

@@ -61,8 +61,10 @@ def writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, tf.errors.OpError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        said = getattr(error, "message", None) or str(error)
+        # TensorFlow's message names its operation and its file before the reason.
+        reason = getattr(error, "strerror", None) or said.splitlines()[0].rpartition("; ")[2]
         raise UserError(
-            f"{folder}: cannot write the export: {reason.splitlines()[0]}. Expected a folder that "
+            f"{folder}: cannot write the export: {reason}. Expected a folder that "
             "may be written, with free space; choose another with --root."
         ) from error

@@ -103,7 +103,6 @@ def generate(
             tempo=tempo,
             melody=melody,
         )
-        Path(out).parent.mkdir(parents=True, exist_ok=True)
         written = task.write(records, out)
     for path in written:
         print(path)

@@ -13,6 +13,7 @@ from matplotlib.collections import LineCollection, PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from pipelines.files import replacing
 from pipelines.music.grid import Notes, to_notes
 from pipelines.music.midi import write_midi
 from pipelines.music.pieces import Piece
@@ -25,15 +26,18 @@ def write_piece(piece: Piece, path: str | Path) -> list[Path]:
     """Writes a piece as `.mid`, `.wav` and `.png`; `path` names them, its suffix is ignored.
 
     Raises:
-        OSError: the folder does not exist, is full or cannot be written.
+        UserError: the disk is full, or writing is not permitted there. No file is half there.
     """
     stem = Path(path)
     stem = stem.with_suffix("") if stem.suffix in WRITERS else stem
     paths = [stem.with_name(stem.name + suffix) for suffix in WRITERS]
     notes = to_notes(piece.roll, piece.steps_per_beat or UNKNOWN_STEPS_PER_BEAT)
-    write_midi(paths[0], notes, piece.tempo)
-    write_wav(paths[1], notes, piece.tempo)
-    write_picture(paths[2], piece)
+    with replacing(paths[0]) as beside:
+        write_midi(beside, notes, piece.tempo)
+    with replacing(paths[1]) as beside:
+        write_wav(beside, notes, piece.tempo)
+    with replacing(paths[2]) as beside:
+        write_picture(beside, piece)
     return paths
 
 

@@ -343,7 +343,7 @@ def test_a_full_disk_is_one_clear_line(tmp_path, unchecked):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200, before[1]))
     try:
-        with pytest.raises(UserError, match="cannot write the export: ") as caught:
+        with pytest.raises(UserError, match="cannot write the export: File too large") as caught:
             export(toy(), requests(), root=tmp_path / "a", name="toy", card=CARD)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import wave
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.errors import UserError
 from pipelines.music.pieces import HELD, KEYS, LOWEST, STRUCK, Piece
 from pipelines.music.reading import read_music
 from pipelines.music.render import RATE, synthesize, write_picture, write_piece, write_wav
@@ -51,6 +53,19 @@ def test_all_three_forms_are_written(tmp_path: Path):
         "v1.5.wav",
         "v1.5.png",
     ]
+
+
+def test_a_full_disk_leaves_no_half_of_a_file(tmp_path: Path):
+    """A WAV that stops in the middle would be taken for the piece. The limit on a file's size
+    stands for the disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
+    try:
+        with pytest.raises(UserError, match=r"song\.wav: cannot be written \(file too large\)"):
+            write_piece(chords(), tmp_path / "song")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [path.name for path in tmp_path.iterdir()] == ["song.mid"]
 
 
 @pytest.mark.parametrize("pitch", [LOWEST, 45, 60, 69, 96, LOWEST + KEYS - 1])
