@@ -197,6 +197,14 @@ class GenerateRequest:
     melody: str | None = None  # a file whose top voice is kept
 
 
+class Typed(abc.ABC, Generic[R]):
+    """What a task offers besides when its records can be typed: `rnnkit predict RUN TEXT`."""
+
+    @abc.abstractmethod
+    def typed(self, texts: Sequence[str]) -> list[R]:
+        """A record a text."""
+
+
 class Generative(abc.ABC, Generic[R]):
     """What a task offers besides when its model can make new sequences."""
 

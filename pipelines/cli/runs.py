@@ -39,7 +39,12 @@ def evaluate(
 
 def predict(
     run: RunFolder,
-    input: Annotated[str, typer.Option(help="a file or a folder of what the task reads")],
+    texts: Annotated[
+        list[str] | None, typer.Argument(metavar="[TEXT]...", help="records, where they are text")
+    ] = None,
+    input: Annotated[
+        str | None, typer.Option(metavar="FILE", help="a file or a folder of what the task reads")
+    ] = None,
     output: Annotated[
         str | None, typer.Option(metavar="FILE", help="JSON Lines file to write; stdout by default")
     ] = None,
@@ -47,9 +52,19 @@ def predict(
         bool, typer.Option("--json", help="JSON Lines on stdout, one object a record")
     ] = False,
 ) -> None:
-    """Gives the model's answer for each record of the input."""
+    """Gives the model's answer for each record: the texts, or what the input holds."""
+    if bool(texts) == bool(input):
+        received = "both" if texts else "neither"
+        raise UserError(f"expected either TEXT or --input FILE. Received: {received}.")
     with quiet.work():
-        answers = _load(run).predict(input)
+        from pipelines.task import Typed
+
+        loaded = _load(run)
+        if texts and not isinstance(loaded.task, Typed):
+            raise UserError(
+                f"{loaded.task.name} reads files, not words. Use: rnnkit predict {run} --input FILE"
+            )
+        answers = loaded.predict(loaded.task.typed(texts) if texts else input)
     if output:
         Path(output).parent.mkdir(parents=True, exist_ok=True)
         Path(output).write_text("".join(to_json(answer) + "\n" for answer in answers), "utf-8")

@@ -19,7 +19,7 @@ from pipelines import TASKS
 from pipelines.cli import main, quiet, runs
 from pipelines.cli.flags import settings_class
 from pipelines.errors import UserError
-from pipelines.task import Generative
+from pipelines.task import Generative, Typed
 
 SCRIPT = Path(sys.executable).with_name("rnnkit")
 
@@ -105,6 +105,25 @@ def test_predict_writes_json_lines(rnnkit, run, tmp_path):
     assert (tmp_path / "o").read_text() == out
 
 
+def test_predict_takes_texts_where_the_task_reads_them(rnnkit, run):
+    """`rnnkit predict RUN "a fine film"` needs no file; a task of files says so."""
+    status, _, err = rnnkit("predict", "x", "a fine film")
+    assert status == 2
+    assert err == ["error: made-up reads files, not words. Use: rnnkit predict x --input FILE"]
+
+    class Reviews(Typed):
+        def typed(self, texts):
+            return list(texts)
+
+    run.task = Reviews()
+    run.predict = lambda records: [{"text": text, "label": "good"} for text in records]
+    status, out, _ = rnnkit("predict", "x", "a fine film", "-5", "--json")
+    assert status == 2  # what begins with a dash needs -- before it
+    status, out, _ = rnnkit("predict", "x", "--json", "--", "a fine film", "-5")
+    assert status == 0
+    assert [json.loads(line)["text"] for line in out.splitlines()] == ["a fine film", "-5"]
+
+
 def test_a_name_in_brackets_is_no_markup(rnnkit, run):
     """A file called [a].mid keeps its name in a table."""
     assert "[a]" in rnnkit("predict", "x", "--input", "i")[1]
@@ -143,7 +162,8 @@ MISTAKES = {
     "train music --cell lstmm": "unknown cell 'lstmm'. Did you mean lstm or min_lstm?",
     "train music --epochs": "Option '--epochs' requires an argument.",
     "evaluate": "Missing argument 'RUN'. See: rnnkit evaluate --help",
-    "predict x": "Missing option '--input'. See: rnnkit predict --help",
+    "predict x": "expected either TEXT or --input FILE. Received: neither.",
+    "predict x text --input i": "expected either TEXT or --input FILE. Received: both.",
     "generate x --count 1.5": "--count must be a valid integer. Received: 1.5.",
     "tasks --zzz": "unknown option --zzz. See: rnnkit tasks --help",
 }
