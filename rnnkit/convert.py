@@ -15,7 +15,8 @@ What differs is only notation, and every function here is the identity up to it:
   behind the reset, where the second one is `recurrent_bias`.
 - PyTorch stores transposed kernels, and its GRU's gates in the order r, z, n.
 
-The other cells have no counterpart in either library.
+The other cells have no counterpart in either library. `from_addons` reads the files of TensorFlow
+Addons' cells (`rnnkit.convert_addons`).
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from rnnkit.cells import (
     ResetAfterGRUCell,
     VanillaCell,
 )
+from rnnkit.convert_addons import from_addons as from_addons
 from rnnkit.recurrent import RNN
 
 Arrays = dict[str, np.ndarray]
