@@ -181,29 +181,23 @@ def _refuse_change(last: Path, description: dict[str, Any]) -> None:
     way_out = "its clients would break. Choose another --name, or say --force."
     try:
         before = json.loads((last / "signature.json").read_text())
-        old = {"the labels": str(before["labels"]), **_lines(before)}
+        old = {"the labels": str(before["labels"]), **saved_graph.lines(before["signatures"])}
     except (OSError, ValueError, LookupError, TypeError):
         raise UserError(f"{last}: was not exported by rnnkit; {way_out}") from None
-    new = {"the labels": str(description["labels"]), **_lines(description)}
+    signatures = saved_graph.lines(description["signatures"])
+    new = {"the labels": str(description["labels"]), **signatures}
     for key in {**old, **new}:
         was, is_now = old.get(key, "absent"), new.get(key, "absent")
         if was != is_now:
             raise UserError(f"{last}: {key}: was {was}, would be {is_now}; {way_out}")
 
 
-def _lines(description: dict[str, Any]) -> dict[str, str]:
-    """`{"stream input x": "uint8 (?, 88)", ...}`"""
-    lines = {}
-    for signature, sides in description["signatures"].items():
-        for side in ("input", "output"):
-            for key, tensor in sides[f"{side}s"].items():
-                sizes = ["?" if size is None else str(size) for size in tensor["shape"] or ["..."]]
-                lines[f"{signature} {side} {key}"] = f"{tensor['dtype']} ({', '.join(sizes)})"
-    return lines
-
-
 def _readme(card: str, description: dict[str, Any]) -> str:
     """The card, but for its pictures, which stay with the run; and the signatures."""
     text = re.sub(r"^!\[.*\n", "", card, flags=re.MULTILINE).rstrip()
-    rows = "".join(f"| {key} | {value} |\n" for key, value in _lines(description).items())
-    return f"{text}\n\n## Signatures\n\n| tensor | type and shape |\n| --- | --- |\n{rows}"
+    lines = saved_graph.lines(description["signatures"])
+    rows = "".join(f"| {key} | {value} |\n" for key, value in lines.items())
+    return (
+        f"{text}\n\n## Signatures\n\n| tensor | type and shape |\n| --- | --- |\n{rows}\n"
+        "`python client.py .` calls them; it needs TensorFlow and nothing else.\n"
+    )

@@ -45,6 +45,17 @@ def signatures(graph: MetaGraphDef) -> dict[str, Any]:
     }
 
 
+def lines(signatures: dict[str, Any]) -> dict[str, str]:
+    """What `signatures` gave, a line a tensor: `{"stream input x": "uint8 (?, 88)", ...}`."""
+    found = {}
+    for signature, sides in signatures.items():
+        for side in ("input", "output"):
+            for key, tensor in sides[f"{side}s"].items():
+                sizes = ["?" if size is None else str(size) for size in tensor["shape"] or ["..."]]
+                found[f"{signature} {side} {key}"] = f"{tensor['dtype']} ({', '.join(sizes)})"
+    return found
+
+
 def reached(graph: MetaGraphDef) -> tuple[list[NodeDef], dict[str, FunctionDef]]:
     """The operations that some signature runs, and the functions that they stand in, by name."""
     nodes = {node.name: node for node in graph.graph_def.node}

@@ -15,6 +15,7 @@ from pipelines.errors import UserError
 
 if TYPE_CHECKING:
     from pipelines.run import Run
+    from pipelines.task import Record
 
 RunFolder = Annotated[str, typer.Argument(metavar="RUN", help="folder of a run")]
 
@@ -57,14 +58,8 @@ def predict(
         received = "both" if texts else "neither"
         raise UserError(f"expected either TEXT or --input FILE. Received: {received}.")
     with quiet.work():
-        from pipelines.task import Typed
-
         loaded = _load(run)
-        if texts and not isinstance(loaded.task, Typed):
-            raise UserError(
-                f"{loaded.task.name} reads files, not words. Use: rnnkit predict {run} --input FILE"
-            )
-        answers = loaded.predict(loaded.task.typed(texts) if texts else input)
+        answers = loaded.predict(_typed(loaded, texts) if texts else str(input))
     if output:
         Path(output).parent.mkdir(parents=True, exist_ok=True)
         Path(output).write_text("".join(to_json(answer) + "\n" for answer in answers), "utf-8")
@@ -151,7 +146,7 @@ def inspect(
     if json:
         print_json(answer)
     else:
-        _print_nested(answer)
+        _print_inspection(answer)
 
 
 def print_scores(metrics: dict[str, float], floors: dict[str, dict[str, float]]) -> None:
@@ -168,10 +163,24 @@ def _load(run: str) -> Run:
     return Run.load(run)
 
 
-def _print_nested(value: dict[str, Any], indent: int = 0) -> None:
-    for key, item in value.items():
-        if isinstance(item, dict):
-            print(" " * indent + f"{key}:")
-            _print_nested(item, indent + 2)
-        else:
-            print(" " * indent + f"{key}: {item}")
+def _typed(run: Run, texts: list[str]) -> list[Record]:
+    from pipelines.task import Typed
+
+    if not isinstance(run.task, Typed):
+        raise UserError(
+            f"{run.task.name} reads files, not words. Use: rnnkit predict {run.path} --input FILE"
+        )
+    return run.task.typed(texts)
+
+
+def _print_inspection(found: dict[str, Any]) -> None:
+    from pipelines.saved_graph import lines
+
+    print(f"{found['path']}: {found['size_bytes']:,} bytes, {found['parameters']:,} parameters")
+    print_table(("tensor", "type and shape"), lines(found["signatures"]).items())
+    print_table(
+        ("signature", "median ms", "rows", "runs"),
+        [[name, *measured.values()] for name, measured in found["latency"].items()],
+    )
+    counts = ", ".join(f"{name} {count}" for name, count in found["operations"].items())
+    print(f"operations: {counts}")

@@ -7,6 +7,7 @@ import errno
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 import types
@@ -109,7 +110,9 @@ def test_predict_takes_texts_where_the_task_reads_them(rnnkit, run):
     """`rnnkit predict RUN "a fine film"` needs no file; a task of files says so."""
     status, _, err = rnnkit("predict", "x", "a fine film")
     assert status == 2
-    assert err == ["error: made-up reads files, not words. Use: rnnkit predict x --input FILE"]
+    assert err == [
+        "error: made-up reads files, not words. Use: rnnkit predict runs/made-up --input FILE"
+    ]
 
     class Reviews(Typed):
         def typed(self, texts):
@@ -236,7 +239,8 @@ def test_help_shows_every_setting_with_its_default(rnnkit, monkeypatch, task: st
     status, out, _ = rnnkit("train", task, "--help")
     assert status == 0
     for field in dataclasses.fields(settings_class(task)):
-        (line,) = [line for line in out.splitlines() if f"--{option(field.name)} " in line]
+        begins = re.compile(rf"\W*--{option(field.name)} ")
+        (line,) = filter(begins.match, out.splitlines())
         assert field.metadata["help"] in line
         if field.default not in ("", None):
             default = field.default
