@@ -64,7 +64,8 @@ OTHERS: dict[str, type] = {
 class TaskSample:
     """Data and settings with which a task trains in seconds."""
 
-    write: Callable[[Path], Path]  # writes a source into a folder and returns what `--data` gets
+    write: Callable[[Path], Path] | None  # writes a source into a folder and returns what `--data`
+    # gets; None for a task that draws its own
     settings: dict[str, Any]
 
 
@@ -80,6 +81,10 @@ def _write_rolls(folder: Path) -> Path:
     return source
 
 
+_DRAWN = {"units": 4, "epochs": 1, "train_size": 16, "valid_size": 4, "test_size": 4}
+
 TASKS: dict[str, TaskSample] = {
     "music": TaskSample(write=_write_rolls, settings={"units": 8, "epochs": 1}),
+    "adding": TaskSample(write=None, settings={"length": 8, **_DRAWN}),
+    "copy": TaskSample(write=None, settings={"length": 3, "cell": "min_gru", **_DRAWN}),
 }

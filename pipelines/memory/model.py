@@ -74,7 +74,7 @@ def set_chrono_biases(cell: Any, steps: int, seed: int) -> None:
     if signs is None:
         return
     draw = np.random.default_rng(seed).uniform(1, max(steps - 1, 1), cell.units)
-    biases = np.array(cell.bias)
+    biases = keras.ops.convert_to_numpy(cell.bias).copy()
     gates = _KERAS_GATES.get(type(cell)) or cell.gates
     blocks = biases.reshape((-1, len(gates), cell.units))[0]  # Keras's GRU has a second row
     for gate, sign in signs.items():
