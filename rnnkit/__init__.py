@@ -26,7 +26,9 @@ from rnnkit.cells import (
     VanillaCell,
     ZoneoutCell,
 )
+from rnnkit.gradient_flow import gradient_flow
 from rnnkit.recurrent import RNN
+from rnnkit.tracing import trace
 
 CELLS: dict[str, type[keras.layers.Layer]] = {
     "vanilla": VanillaCell,
@@ -74,6 +76,8 @@ __all__ = [
     "VanillaCell",
     "ZoneoutCell",
     "convert",
+    "gradient_flow",
     "reference",
     "testing",
+    "trace",
 ]
