@@ -76,8 +76,14 @@ class Settings:
         return dataclasses.asdict(self)
 
 
+_TYPES = {"bool": (bool,), "int": (int,), "float": (int, float), "str": (str,)}
+
+
 def _check(field: dataclasses.Field, value: Any) -> None:
     rule, name = field.metadata, field.name.replace("_", "-")
+    kinds = _TYPES.get(str(field.type), (object,))
+    if not isinstance(value, kinds) or (type(value) is bool and int in kinds):
+        raise UserError(f"--{name} must be of type {field.type}. Received: {value!r}.")
     if rule["choices"] and value not in rule["choices"]:
         raise UserError(f"--{name} must be one of {', '.join(rule['choices'])}. Received: {value}.")
     limits = [
