@@ -9,7 +9,7 @@ from typing import Any
 from pipelines import TASKS
 from pipelines.files import replacing
 from pipelines.run import Run
-from pipelines.task import Generative
+from pipelines.task import Generative, Typed
 
 _ENDS = {
     "epochs": "all epochs were used; more may still help",
@@ -85,7 +85,8 @@ def next_commands(run: Run) -> list[str]:
     """What one does next with a finished run."""
     folder = shlex.quote(str(run.path))
     generates = isinstance(run.task, Generative)
-    use = f"generate {folder}" if generates else f"predict {folder} --input FILE"
+    record = "TEXT" if isinstance(run.task, Typed) else "--input FILE"
+    use = f"generate {folder}" if generates else f"predict {folder} {record}"
     return [f"rnnkit {words}" for words in (f"evaluate {folder}", use, f"export {folder}")]
 
 

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pipelines.errors import UserError
 from pipelines.memory.model import memory_model
 from pipelines.memory.settings import AddingSettings
 from pipelines.memory.task import Drawn, MemoryTask, batches
@@ -116,6 +117,14 @@ class AddingTask(MemoryTask[AddingSettings]):
             for record, s in zip(records, found, strict=True)
         ]
 
+    def typed(self, texts: Sequence[str]) -> list[Drawn]:
+        """Sequences as numbers with spaces between, two of them marked by a star: `.3 .9* .2 .5*`.
+
+        Raises:
+            UserError: a text is of another form.
+        """
+        return [_typed(f"text {k}", text) for k, text in enumerate(texts, 1)]
+
     def served(self, model: keras.Model) -> Served:
         """`serving_default`: sequences of numbers and marks in, their sums out. The sequences of a
         request have one length, any."""
@@ -133,6 +142,21 @@ class AddingTask(MemoryTask[AddingSettings]):
 
     def requests(self, records: Sequence[Drawn]) -> dict[str, dict[str, np.ndarray]]:
         return {"serving_default": {"x": np.stack([r.tensors["x"] for r in records[:4]])}}
+
+
+def _typed(name: str, text: str) -> Drawn:
+    words = text.split()
+    marks = np.array([word.endswith("*") for word in words], "float32")
+    try:
+        numbers = np.array([float(word.removesuffix("*")) for word in words], "float32")
+    except ValueError:
+        numbers = np.array([])
+    if marks.sum() != 2 or not ((numbers >= 0) & (numbers <= 1)).all() or not numbers.size:
+        raise UserError(
+            f"{name}: expected numbers from 0 to 1, two of them with a star. Received: {text}. "
+            "Example: '.3 .9* .2 .5*'"
+        )
+    return Drawn(name, {"x": np.stack([numbers, marks], axis=1), "sum": numbers @ marks})
 
 
 def _answer(model: keras.Model) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from pipelines.errors import UserError
 from pipelines.memory.model import memory_model
 from pipelines.memory.settings import CopySettings
 from pipelines.memory.task import Drawn, MemoryTask, batches
@@ -183,6 +184,23 @@ class CopyTask(MemoryTask[CopySettings]):
                 "right": int((row == record.tensors["symbols"]).sum()),
             }
             for record, row in zip(records, found, strict=True)
+        ]
+
+    def typed(self, texts: Sequence[str]) -> list[Drawn]:
+        """Ten letters a text, from a to h.
+
+        Raises:
+            UserError: a text is of another form.
+        """
+        for k, text in enumerate(texts, 1):
+            if len(text) != COUNT or not set(text) <= set(LETTERS[:SYMBOLS]):
+                raise UserError(
+                    f"text {k}: expected {COUNT} letters from a to h. Received: {text}. "
+                    "Example: abcdefghab"
+                )
+        return [
+            Drawn(f"text {k}", {"symbols": np.array([LETTERS.index(s) for s in text], "int32")})
+            for k, text in enumerate(texts, 1)
         ]
 
     def served(self, model: keras.Model) -> Served:

@@ -42,7 +42,7 @@ class AddingSettings(MemorySettings):
     """The adding problem."""
 
     units: int = setting(64, "width of each recurrent layer", minimum=1)
-    epochs: int = setting(60, "most passes of --train-size new sequences", minimum=1)
+    epochs: int = setting(30, "most passes of --train-size new sequences", minimum=1)
     batch_size: int = setting(64, "sequences a batch", minimum=1)
     learning_rate: float = setting(4e-3, "step size of Adam at the start", above=0)
     length: int = setting(

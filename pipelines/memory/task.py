@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import abc
 import hashlib
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ import tensorflow as tf
 from pipelines.errors import UserError
 from pipelines.memory.settings import MemorySettings
 from pipelines.sources import PARTS
-from pipelines.task import Reading, Task, Tensors
+from pipelines.task import Reading, Task, Tensors, Typed
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +41,7 @@ class Drawn:
 S = TypeVar("S", bound=MemorySettings)
 
 
-class MemoryTask(Task[Drawn, S]):
+class MemoryTask(Task[Drawn, S], Typed[Drawn]):
     """A task whose sequences are drawn from the seed.
 
     The three parts are streams of their own, and training never sees a sequence twice: every epoch
@@ -61,7 +62,7 @@ class MemoryTask(Task[Drawn, S]):
         if source is not None:
             raise UserError(
                 f"{source}: expected no data, because {self.name} draws its own. Received: a "
-                "source. Leave it out; --length N says how long a memory is asked for."
+                "source. Leave it out; train has --length N, and predict takes TEXT."
             )
         settings = self.settings
         sizes = (settings.train_size, settings.valid_size, settings.test_size)
@@ -93,7 +94,10 @@ class MemoryTask(Task[Drawn, S]):
         return self.draw(seed)
 
 
-def batches(records: Sequence[Drawn], key: str, size: int = 256) -> list[np.ndarray]:
-    """The arrays of a key, stacked by `size`."""
-    arrays = [record.tensors[key] for record in records]
-    return [np.stack(arrays[k : k + size]) for k in range(0, len(arrays), size)]
+def batches(records: Sequence[Drawn], key: str, size: int = 256) -> Iterator[np.ndarray]:
+    """The arrays of a key in their order, stacked by up to `size` of one shape."""
+    arrays = (record.tensors[key] for record in records)
+    for _, group in itertools.groupby(arrays, key=np.shape):
+        alike = list(group)
+        for k in range(0, len(alike), size):
+            yield np.stack(alike[k : k + size])

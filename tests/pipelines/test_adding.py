@@ -110,6 +110,20 @@ def test_the_export_answers_as_predict_does():
     np.testing.assert_allclose(answer["sum"], expected, rtol=1e-5)
 
 
+def test_typed_sequences_of_any_length():
+    adding = task()
+    records = adding.typed([".25 .5* 0 1*", "1* 1*", "1* .1 .2*"])
+    assert records[0].tensors["x"].tolist() == [[0.25, 0], [0.5, 1], [0, 0], [1, 1]]
+    answers = adding.predict(adding.model(), records)
+    assert [round(answer["true_sum"], 4) for answer in answers] == [1.5, 2, 1.2]
+
+
+@pytest.mark.parametrize("text", ["", "a* b*", ".1* .2", ".1* .2* .3*", "-1* .5*", "nan* .5*"])
+def test_other_words_are_told(text):
+    with pytest.raises(UserError, match=r"^text 2: expected numbers .* Example:"):
+        task().typed([".1* .2*", text])
+
+
 @pytest.mark.parametrize("name", ["adding", "copy"])
 def test_data_are_refused_in_one_line(name):
     module, _, kind = pipelines.TASKS[name].task.partition(":")

@@ -93,7 +93,7 @@ def test_evaluate_is_the_contract(rnnkit, trained):
 def test_predict_answers_every_record(rnnkit, trained):
     task, source, run = trained
     if source is None:
-        pytest.skip("there is no file to predict")
+        pytest.skip("there is no file to predict; its records are typed")
     counted = rnnkit("check", task, "--data", source, "--json").json["parts"].values()
     answer = rnnkit("predict", run, "--input", source, "--json")
     assert len([json.loads(line) for line in answer.out.splitlines()]) == sum(

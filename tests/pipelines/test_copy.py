@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from pipelines.batches import Batches
+from pipelines.errors import UserError
 from pipelines.memory.copying import COUNT, CopyTask, RecallAccuracy, StepNats
 from pipelines.memory.settings import CopySettings
 
@@ -99,6 +100,14 @@ def test_predict_tells_what_was_recalled(task, model, test_part):
         same = sum(a == b for a, b in zip(answer["recalled"], answer["shown"], strict=True))
         assert answer["right"] == same
         assert set(answer["shown"]) <= set("abcdefgh")
+
+
+def test_typed_letters(task, model):
+    (answer,) = task.predict(model, task.typed(["abcdefghab"]))
+    assert answer["shown"] == "abcdefghab"
+    for text in ("abc", "abcdefghix"):
+        with pytest.raises(UserError, match=rf"^text 1: expected 10 letters .* {text}"):
+            task.typed([text])
 
 
 def test_the_export_answers_as_predict_does(task, model, test_part):
