@@ -83,7 +83,12 @@ class Run:
                 f"{path}: expected a run of format {FORMAT}. Received: format {found}. "
                 "Use the version of rnnkit that trained it, or train anew with --run NEW."
             )
-        return cls(path, config)
+        try:
+            return cls(path, config)
+        except KeyError as error:
+            raise UserError(
+                f"{path / 'config.json'}: damaged, {error} is missing. Train anew with --run NEW."
+            ) from None
 
     # --- the files ------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ def versions(folder: Path) -> list[int]:
     """The version numbers in `folder`, rising: the names that TensorFlow Serving looks at."""
     if not folder.is_dir():
         return []
-    return sorted(int(each.name) for each in folder.iterdir() if each.name.isdigit())
+    return sorted(int(each.name) for each in folder.iterdir() if each.name.isdecimal())
 
 
 @contextmanager

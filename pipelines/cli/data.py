@@ -12,6 +12,7 @@ import typer
 from pipelines import TASKS
 from pipelines.cli import quiet
 from pipelines.cli.answers import print_json, print_table
+from pipelines.cli.failures import UNEXPECTED
 from pipelines.cli.flags import settings_class, with_settings
 from pipelines.cli.names import Tasks
 from pipelines.cli.runs import print_scores
@@ -124,7 +125,7 @@ def _train(task: str) -> Callable[..., None]:
                 finished = train(task, data, valid=valid, test=test, run=run, init=init, **settings)
         except KeyboardInterrupt:
             print("interrupted: the same command resumes the run", file=sys.stderr)
-            raise typer.Exit(130) from None
+            raise typer.Exit(UNEXPECTED) from None
         _print_run(finished)
 
     train.__doc__ = f"Trains {task}: {TASKS[task].input} -> {TASKS[task].output}."

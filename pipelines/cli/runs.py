@@ -12,6 +12,7 @@ from pipelines.cli import quiet
 from pipelines.cli.answers import print_json, print_table, to_json
 from pipelines.cli.tables import AsJson
 from pipelines.errors import UserError
+from pipelines.files import replacing
 
 if TYPE_CHECKING:
     from pipelines.run import Run
@@ -61,8 +62,8 @@ def predict(
         loaded = _load(run)
         answers = loaded.predict(_typed(loaded, texts) if texts else str(input))
     if output:
-        Path(output).parent.mkdir(parents=True, exist_ok=True)
-        Path(output).write_text("".join(to_json(answer) + "\n" for answer in answers), "utf-8")
+        with replacing(Path(output)) as beside:
+            beside.write_text("".join(to_json(answer) + "\n" for answer in answers), "utf-8")
         print(f"{len(answers)} answers in {output}", file=sys.stderr)
     if json:
         for answer in answers:
@@ -129,6 +130,7 @@ def export(
     ] = False,
 ) -> None:
     """Writes the model as a SavedModel that is served without our code."""
+    print("exporting: traced, reloaded without our code, compared ...", file=sys.stderr)
     with quiet.work():
         folder = _load(run).export(name=name, root=root, force=force)
     print(folder)

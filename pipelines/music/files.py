@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import tempfile
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -75,6 +76,7 @@ def in_parallel(function: Callable, jobs: Sequence[tuple], doing: str) -> Iterat
         # joblib and not multiprocessing: its processes do not run the user's script again.
         joblib = require("joblib", "music")
         processes = min(MOST_PROCESSES, joblib.cpu_count())
+        os.environ.setdefault("PYTHONSAFEPATH", "1")  # the processes import nothing from here
         results = joblib.Parallel(n_jobs=processes, return_as="generator", batch_size=4)(
             joblib.delayed(function)(*job) for job in jobs
         )

@@ -14,6 +14,8 @@ from pipelines.music.pieces import HELD, KEYS, LOWEST, OFF, STRUCK, Piece
 from pipelines.task import GenerateRequest
 
 LARGEST_SEED = 2**31 - 1  # of int32, which every backend and server has
+MOST_STEPS = 100_000  # of a piece: an hour and more; its WAV is still a file one can open
+MOST_PIECES = 1_000  # at a time
 SLOWEST, FASTEST = 10, 1000  # quarter notes a minute; beyond them a WAV is hours or a click
 
 
@@ -68,14 +70,16 @@ def _steps(
             f"--tempo must be from {SLOWEST} to {FASTEST} quarter notes a minute. "
             f"Received: {request.tempo}."
         )
-    if request.count < 1:
-        raise UserError(f"--count must be at least 1. Received: {request.count}.")
+    if not 1 <= request.count <= MOST_PIECES:
+        raise UserError(
+            f"--count must be at least 1 and at most {MOST_PIECES}. Received: {request.count}."
+        )
     if not 0 <= request.seed <= LARGEST_SEED - request.count:
         raise UserError(f"--seed must be from 0 to {LARGEST_SEED}. Received: {request.seed}.")
     usual = len(melody.roll) if melody else learnt["steps"]
     steps = usual if request.length is None else request.length
-    if steps < 1:
-        raise UserError(f"--length must be at least 1. Received: {steps}.")
+    if not 1 <= steps <= MOST_STEPS:
+        raise UserError(f"--length must be at least 1 and at most {MOST_STEPS}. Received: {steps}.")
     for name, piece in ((request.primer, primer), (request.melody, melody)):
         if piece and piece.outside:
             raise UserError(

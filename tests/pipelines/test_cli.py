@@ -219,7 +219,7 @@ def test_ctrl_c_says_that_the_run_resumes(rnnkit, monkeypatch):
 
     monkeypatch.setattr("pipelines.training.train", interrupted)
     status, out, err = rnnkit("train", "music")
-    assert (status, out) == (130, "")
+    assert (status, out) == (1, "")
     assert err == ["interrupted: the same command resumes the run"]
 
 
