@@ -84,8 +84,8 @@ def gradient_flow(
         batch: `(x, y)` or `(x, y, sample_weight)`, as in `fit`; weights (batch,) or (batch, T).
         loss: a Keras loss or its name, or a function `(y_true, y_pred) -> (batch,)` or (batch, T).
             By default the one the model was compiled with.
-        steps: the t whose L_t is followed back by itself, each at the price of a backward pass. By
-            default up to eight, evenly spread, the last one included.
+        steps: the t whose L_t is followed back by itself. They go through the model together, each
+            with a copy of the batch. By default up to eight, evenly spread, the last one included.
 
     Returns:
         A `GradientFlow`. Of cells that are not rnnkit's, nor have a twin here, dL/dc_t leaves the
@@ -124,7 +124,8 @@ def gradient_flow(
         nudged.specs(1) + [(weight.shape, weight.dtype) for weight in weights], nudged.loss
     )
     split = len(nudged.specs(1))
-    rows = nudged.rows(followed)
+    whole = len(per_step) == 1  # then L_t is L
+    rows = [found[:split] for _ in followed] if whole else nudged.rows(followed)
     flows, first = [], 0
     for place in places:
         here = slice(first, first + len(place.widths))

@@ -14,6 +14,7 @@ import typer
 
 from pipelines.cli import quiet
 from pipelines.cli.data import check_app, train_app
+from pipelines.cli.diagnose import diagnose
 from pipelines.cli.failures import UNEXPECTED, explain
 from pipelines.cli.names import Commands
 from pipelines.cli.runs import evaluate, export, generate, inspect, predict
@@ -35,6 +36,7 @@ app.command()(predict)
 app.command()(generate)
 app.command()(export)
 app.command()(inspect)
+app.command()(diagnose)
 
 
 @app.callback()
@@ -53,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after `rnnkit`; those of the process by default.
 
     Returns:
-        The exit status: 0 done, 2 the user's input was wrong, 130 interrupted, 1 anything else.
+        The exit status: 0 done, 2 the user's input was wrong, 1 anything else.
     """
     words, quiet.debug = _take_debug(list(sys.argv[1:] if arguments is None else arguments))
     for stream in (sys.stdout, sys.stderr):
@@ -65,7 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `rnnkit cells | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return UNEXPECTED
-    except typer.Abort:
+    except (typer.Abort, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
         return UNEXPECTED
     except Exception as error:
         if quiet.debug:
