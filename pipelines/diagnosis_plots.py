@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
@@ -15,7 +14,7 @@ from pipelines.diagnosis import Diagnosis
 from pipelines.files import replacing
 from rnnkit.gradient_flow import GradientFlow, LayerFlow
 
-COLOURS = colormaps["tab10"].colors
+COLOURS = [f"C{number}" for number in range(10)]
 FLOOR, CEILING = 1e-16, 1e16  # beyond them a line leaves the picture: vanished, exploded
 ROLES = {  # what a gate does, in the words of the lectures
     "f": "forget f",
@@ -127,6 +126,7 @@ def gates(diagnosis: Diagnosis) -> Figure | None:
     )
     image: Any = None
     for column, (label, layer, _) in enumerate(shown):
+        assert layer.kept is not None  # as chosen above
         upper, lower = grid[:, column]
         real = layer.real[0]
         steps = np.arange(1, real.sum() + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -293,12 +294,10 @@ class _Nudged:
         batch = max(len(place.real) for place in self.places)
         stateful = any(layer.stateful for layer in self.layers)  # they know one batch size only
         most = 1 if stateful else max(1, ROWS // batch)
-        rows = []
+        rows: list[Any] = []
         for first in range(0, len(followed), most):
             some = followed[first : first + most]
-            found = gradients(
-                self.specs(len(some)), lambda nudges, some=some: self.loss(nudges, some)
-            )
+            found = gradients(self.specs(len(some)), functools.partial(self.loss, followed=some))
             rows += zip(*(np.split(each, len(some)) for each in found), strict=True)
         return [list(row) for row in rows]
 
