@@ -18,6 +18,7 @@ loop each weight's gradient is one product over all steps and the batch:
 
 Autodiff of the loop instead adds up dL/dU step by step and stores every intermediate of a step. A
 weight that a cell uses in any other way gets its gradient inside the loop: correct, and slower.
+Both loops are themselves differentiable: second derivatives are those of autodiff.
 """
 
 from __future__ import annotations
@@ -32,10 +33,6 @@ from keras import ops
 from rnnkit.cells.base import Cell, States, Tensor, accepted
 from rnnkit.cells.weights import USES, Watcher, watched_by
 
-SECOND_DERIVATIVE = (
-    "rnnkit's engine gives first derivatives only. keras.layers.RNN(cell) runs the same cell in a "
-    "loop that can be differentiated twice."
-)
 _BACKENDS = {"tensorflow": "rnnkit.engine_tensorflow", "jax": "rnnkit.engine_jax"}
 
 
@@ -134,6 +131,12 @@ class Step:
     def try_out(self, projected: Tensor, states: States, weights: list[Tensor]) -> None:
         """Learns from one step, whose values nobody reads, what every step does."""
         output, new, self.has_side_effects = self._run(projected, states, weights, _plain)
+        if len(new) != len(states):
+            raise ValueError(
+                f"{type(self.cell).__name__} has {len(states)} state(s), of widths "
+                f"{self.cell.state_sizes}: step must return (output, states) with as many. "
+                f"Received: {len(new)} state(s)."
+            )
         places = [i for i, state in enumerate(new) if state is output]
         self.output = places[0] if places else len(new)
         self.output_size = output.shape[-1]

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from rnnkit.cells.base import States, Tensor
 from rnnkit.cells.weights import USES
-from rnnkit.engine import SECOND_DERIVATIVE, Step
+from rnnkit.engine import Step
 from rnnkit.engine_plan import Gradients, Plan, Seen, covers
 
 
@@ -41,21 +41,10 @@ def unroll(
         return (history[step.output] if sequence else None, last), saved
 
     def backward(saved, upstream):
-        found = _backward(step, *saved, *upstream, plan, truncate)
-        return jax.tree.map(_differentiable_once, found)
+        return _backward(step, *saved, *upstream, plan, truncate)
 
     run.defvjp(forward, backward)
     return run(projected, mask, list(states), list(weights))
-
-
-@jax.custom_jvp
-def _differentiable_once(tensor: Tensor) -> Tensor:
-    return tensor
-
-
-@_differentiable_once.defjvp
-def _refuse(primals, tangents):
-    raise NotImplementedError(SECOND_DERIVATIVE)
 
 
 def _forward(step: Step, projected, mask, states: States, weights: list[Tensor], plan: Plan):
@@ -183,11 +172,12 @@ def _vjp(
     def run(projected, states, directly, taps):
         places = iter(range(len(taps)))
 
-        def compute(kind, operand, weight):
+        def compute(kind, operand, _):
             i = next(places)
+            weight = weights[plain[i].weight]  # a constant here, though it may be `directly` too
             if i in known:
                 return _product(operand, weight, taps[i])
-            return _plain(kind, operand, jax.lax.stop_gradient(weight)) + taps[i]
+            return _plain(kind, operand, weight) + taps[i]
 
         given = _replaced(weights, direct, directly)
         new, seen = _watched(step, projected, states, given, compute)

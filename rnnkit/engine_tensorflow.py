@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from rnnkit.cells.base import States, Tensor
 from rnnkit.cells.weights import USES
-from rnnkit.engine import SECOND_DERIVATIVE, Step
+from rnnkit.engine import Step
 from rnnkit.engine_plan import Gradients, Plan, Seen, covers
 
 
@@ -47,15 +47,9 @@ def unroll(
                 state if after is None else tf.concat([state[None], after[:-1]], axis=0)
                 for state, after in zip(states, history, strict=True)
             ]
-            found = _backward(
+            return _backward(
                 step, projected, mask, before, memory, weights, d_outputs, d_last, plan, truncate
             )
-            return [
-                None
-                if d is None
-                else tf.raw_ops.PreventGradient(input=d, message=SECOND_DERIVATIVE)
-                for d in found
-            ]
 
         return ([history[step.output]] if sequence else []) + last, gradients
 
@@ -90,7 +84,10 @@ def _forward(step: Step, projected, mask, states: States, weights: list[Tensor],
     kept = [s for s, same in zip(states, step.constant, strict=True) if not same]
     arrays = [_new_array(example, steps) for example in kept + plan.results]
     _, last, arrays = tf.while_loop(
-        lambda t, *_: t < steps, body, (tf.constant(0), list(states), arrays)
+        lambda t, *_: t < steps,
+        body,
+        (tf.constant(0), list(states), arrays),
+        maximum_iterations=steps,  # XLA asks for it where the loop is differentiated once more
     )
     stacked = iter([array.stack() for array in arrays])
     history = [None if same else next(stacked) for same in step.constant]
@@ -142,6 +139,7 @@ def _backward(
             [tf.zeros_like(weights[i]) for i in plan.direct],
             [_new_array(example, steps) for example in plan.stored],
         ),
+        maximum_iterations=steps,
     )
     stored = [array.stack() for array in arrays]
     d_weights = plan.weight_gradients(stored, before, d_direct)
@@ -169,6 +167,7 @@ def _vjp(
     """The gradients of one step. Products in `known` (by their place among the uses) are given."""
     uses: list[Seen] = []
     directly = [weights[i] for i in direct]
+    covered = [tf.identity(weight) for weight in weights]  # to the tape below, no weights
 
     def watcher(kind, operand, variable):
         place = step.place(variable)
@@ -176,7 +175,7 @@ def _vjp(
             return USES[kind](operand, variable)
         result = known.get(len(uses))
         if result is None:
-            result = USES[kind](operand, tf.stop_gradient(weights[place]))
+            result = USES[kind](operand, covered[place])
         else:
             tape.watch(result)
         uses.append(Seen(kind, place, operand, result))

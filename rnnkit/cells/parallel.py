@@ -80,7 +80,8 @@ class LinearCell(Cell):
             sum over thousands of steps is lost on half precision.
         """
         dtype = projected.dtype
-        exact = keras.backend.result_type(dtype, "float32")
+        half = keras.backend.standardize_dtype(dtype) in ("float16", "bfloat16")
+        exact = "float32" if half else dtype
         a, b = self.coefficients(ops.cast(projected, exact))  # 1 - z has 3 digits in bfloat16
         first = ops.cast(states[0], exact)
         if mask is not None:
