@@ -61,9 +61,7 @@ class ConsoleProgress(keras.callbacks.Callback):
         a_row = (time.monotonic() - self._started) / self._seen
         left = f"at most {_duration(a_row * (self.params['epochs'] - epoch - 1))} left"
         self._note = f"{score}, {left}"
-        self._console.print(
-            f"epoch {epoch + 1}/{self.params['epochs']}  loss {logs['loss']:.4g}  {self._note}"
-        )
+        self.say(f"epoch {epoch + 1}/{self.params['epochs']}  loss {logs['loss']:.4g}  {self._note}")
 
     def close(self) -> None:
         """Gives the terminal back, also after an error or Ctrl-C."""
