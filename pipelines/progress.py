@@ -61,7 +61,9 @@ class ConsoleProgress(keras.callbacks.Callback):
         a_row = (time.monotonic() - self._started) / self._seen
         left = f"at most {_duration(a_row * (self.params['epochs'] - epoch - 1))} left"
         self._note = f"{score}, {left}"
-        self.say(f"epoch {epoch + 1}/{self.params['epochs']}  loss {logs['loss']:.4g}  {self._note}")
+        self.say(
+            f"epoch {epoch + 1}/{self.params['epochs']}  loss {logs['loss']:.4g}  {self._note}"
+        )
 
     def close(self) -> None:
         """Gives the terminal back, also after an error or Ctrl-C."""
