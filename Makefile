@@ -16,7 +16,7 @@ help:
 	@echo 'make clean   removes .venv and caches; runs and exports stay'
 
 demo: .venv/music
-	$(BIN)/rnnkit train music --run runs/demo --epochs 12
+	$(BIN)/rnnkit train music --run runs/demo --epochs 15
 	$(BIN)/rnnkit generate runs/demo --count 3 --out runs/demo/chorale.mid
 	$(BIN)/rnnkit export runs/demo --name chorales
 

@@ -85,9 +85,15 @@ def frame_scores(model: MusicModel, batches: tf.data.Dataset) -> dict[str, float
         UserError: no piece has a second step.
     """
 
-    @tf.function(reduce_retracing=True, autograph=False)
+    roll_spec, wanted_spec, weight_spec = batches.element_spec
+    any_length = [  # one graph for batches of every length
+        tf.TensorSpec((None, None, KEYS), roll_spec.dtype),
+        tf.TensorSpec((None, None, *wanted_spec.shape[2:]), wanted_spec.dtype),
+        tf.TensorSpec((None, None), weight_spec.dtype),
+    ]
+
+    @tf.function(input_signature=any_length, autograph=False)
     def sums(roll, wanted, weight):
-        roll = tf.convert_to_tensor(roll)
         weight = weight[:, 1:]
         cost = nats(wanted, model(roll, training=False))[:, 1:]
         context = model.context(roll)[:, 1:]

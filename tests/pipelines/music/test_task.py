@@ -96,7 +96,7 @@ def test_scores_equal_what_the_loss_and_the_floors_count(task, model):
     for row, p in zip(batch, pieces, strict=False):
         row[: len(p.roll)] = p.roll
     example = task.example({"roll": tf.constant(batch)}, tf.constant([6, 14, 0]))
-    reached = scores.frame_scores(model, [example])
+    reached = scores.frame_scores(model, tf.data.Dataset.from_tensors(example))
     predicted = task.predict(model, pieces)
     surprise = np.concatenate([p["surprise"] for p in predicted])
     assert reached["nll"] == pytest.approx(surprise.mean(), abs=1e-3)
@@ -108,7 +108,7 @@ def test_pieces_of_one_step_cannot_be_scored(task, model):
     """The user would read nan as a score."""
     example = task.example({"roll": tf.ones((2, 1, KEYS), tf.uint8)}, tf.constant([1, 1]))
     with pytest.raises(UserError, match="two steps or more"):
-        scores.frame_scores(model, [example])
+        scores.frame_scores(model, tf.data.Dataset.from_tensors(example))
 
 
 def test_predict_names_the_surprise_of_every_step_and_the_next_chord(task, model):
