@@ -45,7 +45,7 @@ ROWS = {
     "nottingham-bernoulli": Row(
         "Nottingham, bernoulli", "Nottingham.mat", "--head bernoulli --epochs 80", "3.20"
     ),
-    "nottingham-nade": Row("Nottingham, nade", "Nottingham.mat", "--epochs 80", "2.40"),
+    "nottingham-nade": Row("Nottingham, nade", "Nottingham.mat", "--epochs 45", "2.40"),
 }
 
 
