@@ -74,7 +74,7 @@ class BiRNN(keras.layers.Bidirectional):
                 f"merge_mode must be one of {', '.join(map(repr, _MERGES))}. "
                 f"Received: merge_mode={merge_mode!r}. Example: BiRNN(cell, merge_mode='sum')."
             )
-        options = {
+        options: dict[str, Any] = {
             "return_sequences": return_sequences,
             "return_state": return_state,
             "truncate_gradient": truncate_gradient,

@@ -41,7 +41,7 @@ def unroll(
         return (history[step.output] if sequence else None, last), saved
 
     def backward(saved, upstream):
-        return _backward(step, *saved, *upstream, plan, truncate)
+        return _backward(step, plan, truncate, *saved, *upstream)
 
     run.defvjp(forward, backward)
     return run(projected, mask, list(states), list(weights))
@@ -73,7 +73,7 @@ def _forward(step: Step, projected, mask, states: States, weights: list[Tensor],
 
 
 def _backward(
-    step, projected, mask, states, weights, history, memory, d_outputs, d_last, plan, truncate
+    step, plan, truncate, projected, mask, states, weights, history, memory, d_outputs, d_last
 ):
     """The gradients of p, of the mask (none), of the first states and of the weights."""
     before = [

@@ -60,7 +60,7 @@ def unroll(
 def _forward(step: Step, projected, mask, states: States, weights: list[Tensor], plan: Plan):
     """States after every step (None for those a step hands on as they are), memory, last states."""
     steps = tf.shape(projected)[0]
-    inputs, masks = _array(projected), _array(mask)
+    inputs, masks = _array(projected), None if mask is None else _array(mask)
     results = []
 
     def watcher(kind, operand, variable):
@@ -74,7 +74,7 @@ def _forward(step: Step, projected, mask, states: States, weights: list[Tensor],
         results.clear()
         p = inputs.read(t)
         new = step(p, states, weights, watcher)
-        if mask is not None:
+        if masks is not None:
             real = masks.read(t)
             new = [tf.where(real, a, b) for a, b in zip(new, states, strict=True)]
         varying = [s for s, same in zip(new, step.constant, strict=True) if not same]
@@ -103,7 +103,8 @@ def _backward(
     """
     steps = tf.shape(projected)[0]
     inputs = _array(projected if plan.folded is None else memory[plan.folded])
-    masks, d_output = _array(mask), _array(d_outputs)
+    masks = None if mask is None else _array(mask)
+    d_output = None if d_outputs is None else _array(d_outputs)
     pasts = [s if same else _array(s) for s, same in zip(before, step.constant, strict=True)]
     results = {i: _array(r) for i, r in memory.items() if i != plan.folded}
     zeros = {} if plan.folded is None else {plan.folded: tf.zeros_like(projected[0])}
@@ -115,13 +116,13 @@ def _backward(
         if d_output is not None:
             d_states[step.output] += d_output.read(t)
         d_new = d_states
-        if mask is not None:
+        if masks is not None:
             real = masks.read(t)
             d_new = [tf.where(real, d, tf.zeros_like(d)) for d in d_states]
         known = zeros | {i: array.read(t) for i, array in results.items()}
         found = _vjp(step, p, past, weights, plan.direct, d_new, known)
         d_past = found.states
-        if mask is not None:  # the gradient passes a masked step by
+        if masks is not None:  # the gradient passes a masked step by
             d_past = [tf.where(real, d, old) for d, old in zip(d_past, d_states, strict=True)]
         if truncate is not None:
             cut = tf.logical_and(t > 0, (steps - t) % truncate == 0)
@@ -209,10 +210,8 @@ def _sum(a: Tensor | None, b: Tensor | None) -> Tensor | None:
     return b if a is None else a if b is None else a + b
 
 
-def _array(tensor: Tensor | None) -> tf.TensorArray | None:
+def _array(tensor: Tensor) -> tf.TensorArray:
     """Something to read one step from."""
-    if tensor is None:
-        return None
     array = tf.TensorArray(tensor.dtype, size=tf.shape(tensor)[0], element_shape=tensor.shape[1:])
     return array.unstack(tensor)
 
