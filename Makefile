@@ -16,12 +16,12 @@ help:
 	@echo 'make clean   removes .venv and caches; runs and exports stay'
 
 demo: .venv/music
-	$(BIN)/rnnkit train music --run runs/demo --epochs 15
+	$(BIN)/rnnkit train music --run runs/demo --epochs 25
 	$(BIN)/rnnkit generate runs/demo --count 3 --out runs/demo/chorale.mid
 	$(BIN)/rnnkit export runs/demo --name chorales
 
 test: .venv/dev
-	$(BIN)/python -m pytest -m 'not prove'
+	$(BIN)/python -m pytest -n 2 -m 'not prove'
 
 prove: .venv/dev
 	$(BIN)/python -m pytest -m prove --proofs benchmarks/proofs.md

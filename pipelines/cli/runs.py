@@ -58,6 +58,8 @@ def predict(
     if bool(texts) == bool(input):
         received = "both" if texts else "neither"
         raise UserError(f"expected either TEXT or --input FILE. Received: {received}.")
+    if output and Path(output).is_dir():
+        raise UserError(f"{output}: expected a file to write. Received: a folder.")
     with quiet.work():
         loaded = _load(run)
         answers = loaded.predict(_typed(loaded, texts) if texts else str(input))
