@@ -21,6 +21,7 @@ class TaskRow:
     output: str
     metric: str
     data: str  # the embedded default
+    options: str = ""  # "module:Class", flags of `rnnkit predict`; see `pipelines.task.Answering`
 
 
 TASKS: dict[str, TaskRow] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,10 @@ import numpy as np
 from pipelines import TASKS, schedule
 from pipelines.errors import UserError, unknown_name
 from pipelines.evaluation import score
-from pipelines.files import Row, read_rows
+from pipelines.files import Row, explained, read_rows
 from pipelines.settings import Settings
 from pipelines.sources import Data, load, read_all
-from pipelines.task import GenerateRequest, Generative, Record, Task
+from pipelines.task import Answering, GenerateRequest, Generative, Record, Task, Typed
 
 FORMAT = 1  # of the folder; a change that older code cannot read raises it
 AnyPath = str | PathLike[str]
@@ -165,12 +165,15 @@ class Run:
 
     # --- use ------------------------------------------------------------------------------------
 
-    def evaluate(self, data: AnyPath | None = None, part: str = "test") -> dict[str, Any]:
+    def evaluate(
+        self, data: AnyPath | None = None, part: str = "test", plots: AnyPath | None = None
+    ) -> dict[str, Any]:
         """Scores the model, and the floors on the same records.
 
         Args:
             data: None takes `part` of the run's own data; a path or `tfds:NAME` all of that.
             part: "train", "valid" or "test".
+            plots: folder for the task's pictures of these records; None draws none.
 
         Returns:
             `{"task", "run", "data", "part", "metrics": {...}, "floors": {...}}`.
@@ -187,18 +190,49 @@ class Run:
             records, name = self.data().parts[part], self.config["data"]["name"]
         if not records:
             raise UserError(f"{self.path}: its {part} part is empty. Give data to score: --data D.")
-        return {
+        answer = {
             "task": self.task.name,
             "run": str(self.path),
             "data": name,
             "part": part,
             **self.score(records),
         }
+        if plots is not None and type(self.task).plots is not Task.plots:
+            with explained(Path(plots)):
+                Path(plots).mkdir(parents=True, exist_ok=True)
+                self.task.plots(self.model, records, str(plots))
+        return answer
 
     def score(self, records: Sequence[Record]) -> dict[str, dict[str, Any]]:
         """`{"metrics", "floors"}` of the best model on `records`."""
         boundaries = self.config["boundaries"]
         return score(self.task, self.model, self.fitted_floors, records, boundaries)
+
+    def answers(
+        self, texts: Sequence[str] = (), input: AnyPath | None = None, **options: Any
+    ) -> Iterator[dict[str, Any]]:
+        """What `rnnkit predict` gives, one by one.
+
+        Args:
+            texts: records as one types them, where the task reads text.
+            input: else a path or `tfds:NAME`.
+            **options: the task's own, see `pipelines.task.Answering`.
+
+        Raises:
+            UserError: the task reads no texts, or knows no such option, or cannot read the input.
+        """
+        task, place = self.task, None if input is None else str(input)
+        if isinstance(task, Answering):
+            return task.answers(self.model, texts, place, task.Options(**options))
+        if options:
+            raise UserError(f"{task.name} knows no option {next(iter(options))} of predict.")
+        if place is not None:
+            return iter(self.predict(place))
+        if not isinstance(task, Typed):
+            raise UserError(
+                f"{task.name} reads files, not words. Use: rnnkit predict {self.path} --input FILE"
+            )
+        return iter(self.predict(task.typed(texts)))
 
     def predict(self, data: AnyPath | Sequence[Record]) -> list[dict[str, Any]]:
         """An answer a record of `data`: a path, `tfds:NAME`, or records."""

@@ -38,7 +38,16 @@ def setting(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Options:
+    """Fields made by `setting`, each within its range: the flags of a command."""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            _check(field, getattr(self, field.name))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Options):
     """What every task has. A task's own class adds fields and sets its own defaults."""
 
     cell: str = setting("lstm", "recurrent cell, one that `rnnkit cells` lists")
@@ -58,10 +67,6 @@ class Settings:
     )
     clip_norm: float = setting(1.0, "largest norm of the gradient; longer ones are scaled", above=0)
     seed: int = setting(0, "fixes every random draw", minimum=0, maximum=2**32 - 1)
-
-    def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            _check(field, getattr(self, field.name))
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Settings:

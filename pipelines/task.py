@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import keras
@@ -181,7 +182,8 @@ class Task(abc.ABC, Generic[R, S]):
         """Real inputs an endpoint, as a batch: for warm-up and for the export's check of itself."""
 
     def plots(self, model: keras.Model, records: Sequence[R], folder: str) -> None:
-        """Pictures of the task's own, written into `folder`."""
+        """Pictures of the task's own, written into `folder`, which is there: of the validation
+        part when training ends, of what is scored when `rnnkit evaluate` is called."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,6 +205,31 @@ class Typed(abc.ABC, Generic[R]):
     @abc.abstractmethod
     def typed(self, texts: Sequence[str]) -> list[R]:
         """A record a text."""
+
+
+class Answering(abc.ABC):
+    """What a task offers besides when `rnnkit predict` can do more than answer each record."""
+
+    Options: ClassVar[type[pipelines.settings.Options]]
+    """The flags of `rnnkit predict RUN` besides the common ones. The task's row in `TASKS` names
+    the class too, as `options`, so that the command line need not import the task."""
+
+    @abc.abstractmethod
+    def answers(
+        self, model: keras.Model, texts: Sequence[str], input: str | None, options: Any
+    ) -> Iterator[dict[str, Any]]:
+        """The answers one by one, so that a long input needs no memory. Either `texts` hold
+        something or `input` names a file, a folder or `tfds:NAME`; `options` is an `Options`."""
+
+    def show(self, answers: Iterable[dict[str, Any]]) -> Iterator[Any] | None:
+        """What a terminal is given in place of the table of answers: things that Rich prints."""
+        return None
+
+    @property
+    def writers(self) -> Mapping[str, Callable[[Iterable[dict[str, Any]], Path], None]]:
+        """Formats of `--output` by the end of its name (".bed"), besides those of
+        `pipelines.tables.WRITERS`."""
+        return {}
 
 
 class Generative(abc.ABC, Generic[R]):

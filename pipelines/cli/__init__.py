@@ -16,8 +16,10 @@ from pipelines.cli import quiet
 from pipelines.cli.data import check_app, train_app
 from pipelines.cli.diagnose import diagnose
 from pipelines.cli.failures import UNEXPECTED, explain
+from pipelines.cli.flags import with_options
 from pipelines.cli.names import Commands
-from pipelines.cli.runs import evaluate, export, generate, inspect, predict
+from pipelines.cli.predict import Predict, predict
+from pipelines.cli.runs import evaluate, export, generate, inspect
 from pipelines.cli.tables import cells, tasks
 
 app = typer.Typer(
@@ -32,7 +34,7 @@ app.command()(cells)
 app.add_typer(check_app, name="check")
 app.add_typer(train_app, name="train")
 app.command()(evaluate)
-app.command()(predict)
+app.command(cls=Predict)(with_options(predict))
 app.command()(generate)
 app.command()(export)
 app.command()(inspect)

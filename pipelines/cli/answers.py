@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import math
 import numbers
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pipelines.tables import to_json
+
 WIDTH = 160  # of a table that goes into a file or a pipe
 LONGEST = 8  # items of a list that a table shows; JSON has all
-
-
-def to_json(value: Any) -> str:
-    """One line of strict JSON: NumPy numbers become numbers, NaN and infinities become null."""
-    return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if hasattr(value, "tolist"):
-        return _plain(value.tolist())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
 
 
 def print_json(value: Any) -> None:

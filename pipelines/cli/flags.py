@@ -12,12 +12,21 @@ from typing import Annotated, Any
 import typer
 
 from pipelines import TASKS
-from pipelines.settings import Settings
+from pipelines.settings import Options, Settings
 
 
 def settings_class(task: str) -> type[Settings]:
     """The settings of a task, without importing the task itself."""
-    module, _, name = TASKS[task].settings.partition(":")
+    return _imported(TASKS[task].settings)
+
+
+def options_class(task: str) -> type[Options]:
+    """The options of `rnnkit predict` with a run of a task, without importing the task itself."""
+    return _imported(TASKS[task].options) if TASKS[task].options else Options
+
+
+def _imported(place: str) -> Any:
+    module, _, name = place.partition(":")
     return getattr(importlib.import_module(module), name)
 
 
@@ -33,26 +42,48 @@ def with_settings(
     """
     cls = settings_class(task)
     shared = {field.name for field in dataclasses.fields(Settings)}
+    panels = {
+        field.name: "Model and training" if field.name in shared else f"Settings of {task}"
+        for field in dataclasses.fields(cls)
+        if field.metadata["reading"] or not reading
+    }
+    return _with_fields(function, cls, panels)
+
+
+def with_options(function: Callable[..., None], task: str | None = None) -> Callable[..., None]:
+    """`function` with its `**options` written out as what `rnnkit predict` knows for a task."""
+    cls = options_class(task) if task else Options
+    panels = dict.fromkeys((field.name for field in dataclasses.fields(cls)), f"Options of {task}")
+    return _with_fields(function, cls, panels)
+
+
+def _with_fields(
+    function: Callable[..., None], cls: type[Options], panels: dict[str, str]
+) -> Callable[..., None]:
+    """`function` with its `**keywords` written out as the fields of `cls` that have a panel."""
     hints = typing.get_type_hints(cls)
     own = inspect.signature(function, eval_str=True).parameters.values()
-    parameters = [parameter for parameter in own if parameter.kind is not parameter.VAR_KEYWORD]
+    parameters = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for parameter in own
+        if parameter.kind is not parameter.VAR_KEYWORD
+    ]
     for field in dataclasses.fields(cls):
-        if reading and not field.metadata["reading"]:
+        if field.name not in panels:
             continue
-        panel = "Model and training" if field.name in shared else f"Settings of {task}"
         parameters.append(
             inspect.Parameter(
                 field.name,
                 inspect.Parameter.KEYWORD_ONLY,
                 default=field.default,
-                annotation=Annotated[hints[field.name], _option(field, panel)],
+                annotation=Annotated[hints[field.name], _option(field, panels[field.name])],
             )
         )
 
     def command(**values: Any) -> None:
         function(**values)
 
-    command.__doc__ = function.__doc__
+    command.__name__, command.__doc__ = function.__name__, function.__doc__
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {each.name: each.annotation for each in parameters}
     return command

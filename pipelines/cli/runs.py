@@ -1,4 +1,4 @@
-"""What is done with a run: evaluate, predict, generate, export; and with an export: inspect."""
+"""What is done with a run: evaluate, generate, export; and with an export: inspect."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipelines.cli import quiet
-from pipelines.cli.answers import print_json, print_table, to_json
+from pipelines.cli.answers import print_json, print_table
 from pipelines.cli.tables import AsJson
 from pipelines.errors import UserError
-from pipelines.files import replacing
 
 if TYPE_CHECKING:
     from pipelines.run import Run
-    from pipelines.task import Record
 
 RunFolder = Annotated[str, typer.Argument(metavar="RUN", help="folder of a run")]
 
@@ -27,51 +25,21 @@ def evaluate(
         str | None,
         typer.Option(help="other data, scored as a whole; the run's own test part by default"),
     ] = None,
+    plots: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="folder of the pictures; RUN/plots/<data> by default"),
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Scores a run, beside what a model without recurrence reaches on the same records."""
+    place = plots or str(Path(run) / "plots" / (Path(data).stem if data else "test"))
     with quiet.work():
-        answer = _load(run).evaluate(data)
+        answer = load(run).evaluate(data, plots=place)
     if json:
         print_json(answer)
     else:
         print(f"{answer['task']}, part {answer['part']} of {answer['data']}")
         print_scores(answer["metrics"], answer["floors"])
-
-
-def predict(
-    run: RunFolder,
-    texts: Annotated[
-        list[str] | None, typer.Argument(metavar="[TEXT]...", help="records, where they are text")
-    ] = None,
-    input: Annotated[
-        str | None, typer.Option(metavar="FILE", help="a file or a folder of what the task reads")
-    ] = None,
-    output: Annotated[
-        str | None, typer.Option(metavar="FILE", help="JSON Lines file to write; stdout by default")
-    ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="JSON Lines on stdout, one object a record")
-    ] = False,
-) -> None:
-    """Gives the model's answer for each record: the texts, or what the input holds."""
-    if bool(texts) == bool(input):
-        received = "both" if texts else "neither"
-        raise UserError(f"expected either TEXT or --input FILE. Received: {received}.")
-    if output and Path(output).is_dir():
-        raise UserError(f"{output}: expected a file to write. Received: a folder.")
-    with quiet.work():
-        loaded = _load(run)
-        answers = loaded.predict(_typed(loaded, texts) if texts else str(input))
-    if output:
-        with replacing(Path(output)) as beside:
-            beside.write_text("".join(to_json(answer) + "\n" for answer in answers), "utf-8")
-        print(f"{len(answers)} answers in {output}", file=sys.stderr)
-    if json:
-        for answer in answers:
-            print_json(answer)
-    elif not output:
-        print_table(list(answers[0]), [list(answer.values()) for answer in answers])
 
 
 def generate(
@@ -101,7 +69,7 @@ def generate(
     with quiet.work():
         from pipelines.task import Generative
 
-        loaded = _load(run)
+        loaded = load(run)
         task = loaded.task
         if not isinstance(task, Generative):
             raise UserError(
@@ -134,7 +102,7 @@ def export(
     """Writes the model as a SavedModel that is served without our code."""
     print("exporting: traced, reloaded without our code, compared ...", file=sys.stderr)
     with quiet.work():
-        folder = _load(run).export(name=name, root=root, force=force)
+        folder = load(run).export(name=name, root=root, force=force)
     print(folder)
 
 
@@ -161,20 +129,11 @@ def print_scores(metrics: dict[str, float], floors: dict[str, dict[str, float]])
     )
 
 
-def _load(run: str) -> Run:
+def load(run: str) -> Run:
+    """Opens a run, and Keras with it."""
     from pipelines.run import Run
 
     return Run.load(run)
-
-
-def _typed(run: Run, texts: list[str]) -> list[Record]:
-    from pipelines.task import Typed
-
-    if not isinstance(run.task, Typed):
-        raise UserError(
-            f"{run.task.name} reads files, not words. Use: rnnkit predict {run.path} --input FILE"
-        )
-    return run.task.typed(texts)
 
 
 def _print_inspection(found: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ from pipelines import TASKS
 from pipelines.cli import main, quiet, runs
 from pipelines.cli.flags import settings_class
 from pipelines.errors import UserError
+from pipelines.run import Run
 from pipelines.task import Generative, Typed
 
 SCRIPT = Path(sys.executable).with_name("rnnkit")
@@ -46,7 +47,7 @@ class MadeUpRun:
         self.task = types.SimpleNamespace(name="made-up")
         self.error = error
 
-    def evaluate(self, data):
+    def evaluate(self, data, plots):
         print("1/1 ━━━━ 0s a progress bar")
         if self.error:
             raise self.error
@@ -62,6 +63,8 @@ class MadeUpRun:
     def predict(self, source):
         return [{"name": "[a]", "nll": 1.0}, {"name": "b", "nll": math.nan}]
 
+    answers = Run.answers
+
     def export(self, **arguments):
         self.exported = arguments
         return Path("saved_models/made-up/1")
@@ -70,7 +73,7 @@ class MadeUpRun:
 @pytest.fixture
 def run(monkeypatch) -> MadeUpRun:
     made_up = MadeUpRun()
-    monkeypatch.setattr(runs, "_load", lambda path: made_up)
+    monkeypatch.setattr(runs, "load", lambda path: made_up)
     return made_up
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 import re
 
 import keras
@@ -52,6 +53,20 @@ def test_evaluate_on_other_data_scores_all_of_it(run, folder):
         errors.append(np.square(x[:, 1:] - run.model(x[:, :-1])).ravel())
     assert answer["part"] == "all"
     assert answer["metrics"]["mse"] == pytest.approx(np.concatenate(errors).mean(), rel=1e-5)
+
+
+def test_evaluate_draws_the_pictures_of_the_task(run, folder, monkeypatch):
+    """Those of the records that were scored; a task without pictures leaves no empty folder."""
+    run.evaluate(plots=folder / "none")
+    assert not (folder / "none").exists()
+
+    def plots(self, model, records, folder):
+        (Path(folder) / "records.txt").write_text(",".join(record.name for record in records))
+
+    monkeypatch.setattr(type(run.task), "plots", plots)
+    run.evaluate(plots=folder / "drawn" / "test")
+    names = [record.name for record in run.data().parts["test"]]
+    assert (folder / "drawn" / "test" / "records.txt").read_text() == ",".join(names)
 
 
 def test_evaluate_knows_its_parts(run):
