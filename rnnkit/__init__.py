@@ -2,7 +2,7 @@
 
 import keras
 
-from rnnkit import convert, reference, testing
+from rnnkit import convert, decoding, reference, testing
 from rnnkit.birnn import BiRNN
 from rnnkit.cells import (
     Cell,
@@ -76,6 +76,7 @@ __all__ = [
     "VanillaCell",
     "ZoneoutCell",
     "convert",
+    "decoding",
     "gradient_flow",
     "reference",
     "testing",
