@@ -1,0 +1,1 @@
+"""What tasks that read text share: files, tokens, vocabularies, pretrained vectors."""
