@@ -17,22 +17,26 @@ MOST_BOUNDARIES = 4  # each is a shape, which XLA compiles anew; evaluation may 
 class Batches:
     """The records of one part as batches of `task.example`.
 
-    Elements are computed once and kept in memory unpadded. A batch holds sequences of similar
-    length, padded to the next of the `boundaries`, and always has `settings.batch_size` rows:
-    where the sequences of a bucket run out, rows of length 0 fill the last batch.
+    Elements are computed and prepared once and kept in memory unpadded. A batch holds sequences of
+    similar length, padded to the next of the `boundaries`, and always has `settings.batch_size`
+    rows: where the sequences of a bucket run out, rows of length 0 fill the last batch.
 
     Args:
-        task: whose `element`, `augment` and `example` are used.
+        task: whose `element`, `prepare`, `augment` and `example` are used.
         records: at least one.
     """
 
     def __init__(self, task: Task, records: Sequence[Record]) -> None:
         self.task = task
         self._batch_size = task.settings.batch_size
-        self._elements = tf.data.Dataset.from_generator(
-            lambda: (task.element(record) for record in records),
-            output_signature=task.element_spec,
-        ).cache()
+        self._elements = (
+            tf.data.Dataset.from_generator(
+                lambda: (task.element(record) for record in records),
+                output_signature=task.element_spec,
+            )
+            .map(task.prepare)
+            .cache()
+        )
         lengths = self._elements.map(task.length).as_numpy_iterator()  # this fills the cache
         self.lengths = np.array(list(lengths), dtype=np.int64)
 

@@ -49,7 +49,8 @@ def load(
             part of that name; of any other, everything.
 
     Raises:
-        UserError: nothing can be read, or there are too few groups to split.
+        UserError: nothing can be read, there are too few groups to split, or the task refuses the
+            parts.
     """
     readings = {"train": task.read(source)}
     parts = dict(readings["train"].parts)
@@ -60,6 +61,7 @@ def load(
             reading = readings[part] = task.read(further)
             parts[part] = _records(reading, part)
     parts = split(parts, readings["train"].description)
+    task.check_parts(parts)
     return Data(
         parts=parts,
         description="; ".join(

@@ -104,6 +104,14 @@ class Task(abc.ABC, Generic[R, S]):
             UserError: nothing usable is left, or the source is none of the known kinds.
         """
 
+    def check_parts(self, parts: Mapping[str, Sequence[R]]) -> None:
+        """Looks at "train", "valid" and "test" together, before anything is learnt.
+
+        Raises:
+            UserError: no model can be trained or scored on them, such as for a label that stands
+                in the test part alone.
+        """
+
     @abc.abstractmethod
     def learn(self, records: Sequence[R]) -> dict[str, Any]:
         """What the model must know of the training part, as JSON; also set as `self.learnt`."""
@@ -123,9 +131,14 @@ class Task(abc.ABC, Generic[R, S]):
     def element(self, record: R) -> dict[str, np.ndarray]:
         """A record as arrays, nothing padded."""
 
+    def prepare(self, element: Tensors) -> Tensors:
+        """What is computed inside the graph once an element: text into numbers of tokens, by the
+        function that does it in the served model."""
+        return element
+
     @abc.abstractmethod
     def length(self, element: Tensors) -> tf.Tensor:
-        """Steps of an element, by which batches are bucketed."""
+        """Steps of a prepared element, by which batches are bucketed."""
 
     def augment(self, element: Tensors, seed: tf.Tensor) -> Tensors:
         """A random variation of a training element; `seed` is an int32 (2,) for stateless ops."""
