@@ -22,7 +22,7 @@ class Batches:
     rows: where the sequences of a bucket run out, rows of length 0 fill the last batch.
 
     Args:
-        task: whose `element`, `prepare`, `augment` and `example` are used.
+        task: whose `element`, `prepared`, `augment` and `example` are used.
         records: at least one.
     """
 
@@ -34,7 +34,7 @@ class Batches:
                 lambda: (task.element(record) for record in records),
                 output_signature=task.element_spec,
             )
-            .map(task.prepare)
+            .apply(task.prepared)
             .cache()
         )
         lengths = self._elements.map(task.length).as_numpy_iterator()  # this fills the cache

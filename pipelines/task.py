@@ -136,6 +136,10 @@ class Task(abc.ABC, Generic[R, S]):
         function that does it in the served model."""
         return element
 
+    def prepared(self, elements: tf.data.Dataset) -> tf.data.Dataset:
+        """Every element, prepared: a task that does it faster for many at a time overrides this."""
+        return elements.map(self.prepare)
+
     @abc.abstractmethod
     def length(self, element: Tensors) -> tf.Tensor:
         """Steps of a prepared element, by which batches are bucketed."""
