@@ -1,0 +1,1 @@
+"""The task of named entities, or of any label per token."""
