@@ -42,6 +42,9 @@ class Verses:
             parts=parts, description=f"of {source}", dropped=[f"{source}:1"], remarks=["changed"]
         )
 
+    def check_parts(self, parts):
+        assert list(parts) == list(PARTS)
+
 
 def verses(count: int, *, per_group: int = 1, prefix: str = "") -> list[Verse]:
     return [Verse(f"{prefix}{k}", f"{prefix}group {k // per_group}") for k in range(count)]
