@@ -2,7 +2,13 @@
 
 import keras
 
-from rnnkit import convert, decoding, reference, testing
+from rnnkit import attention, convert, decoding, reference, testing
+from rnnkit.attention import (
+    AttentionCell,
+    BahdanauAttention,
+    LuongDotAttention,
+    LuongGeneralAttention,
+)
 from rnnkit.birnn import BiRNN
 from rnnkit.cells import (
     Cell,
@@ -25,6 +31,17 @@ from rnnkit.cells import (
     ResidualCell,
     VanillaCell,
     ZoneoutCell,
+)
+from rnnkit.crf import (
+    CRF,
+    CRFAccuracy,
+    CRFDecoder,
+    CRFLoss,
+    CRFMarginals,
+    crf_constraints,
+    crf_decode,
+    crf_log_likelihood,
+    crf_marginals,
 )
 from rnnkit.gradient_flow import gradient_flow
 from rnnkit.recurrent import RNN
@@ -53,8 +70,15 @@ CELLS: dict[str, type[keras.layers.Layer]] = {
 
 __all__ = [
     "CELLS",
+    "CRF",
     "RNN",
+    "AttentionCell",
+    "BahdanauAttention",
     "BiRNN",
+    "CRFAccuracy",
+    "CRFDecoder",
+    "CRFLoss",
+    "CRFMarginals",
     "Cell",
     "CoupledLSTMCell",
     "FullPeepholeLSTMCell",
@@ -63,6 +87,8 @@ __all__ = [
     "LSTMCell",
     "LayerNormLSTMCell",
     "LinearCell",
+    "LuongDotAttention",
+    "LuongGeneralAttention",
     "MGUCell",
     "MinGRUCell",
     "MinLSTMCell",
@@ -75,7 +101,12 @@ __all__ = [
     "ResidualCell",
     "VanillaCell",
     "ZoneoutCell",
+    "attention",
     "convert",
+    "crf_constraints",
+    "crf_decode",
+    "crf_log_likelihood",
+    "crf_marginals",
     "decoding",
     "gradient_flow",
     "reference",

@@ -50,13 +50,26 @@ BASELINES: dict[str, type[keras.layers.Layer]] = {
 LAYERS: dict[str, Callable[[], keras.layers.Layer]] = {
     "RNN": lambda: rnnkit.RNN(rnnkit.LSTMCell(4), return_sequences=True),
     "BiRNN": lambda: rnnkit.BiRNN(rnnkit.LSTMCell(4), return_sequences=True),
+    "CRF": lambda: rnnkit.CRF(2),
+}
+
+# Each takes queries (batch, q, 2) and a memory (batch, S, 2).
+ATTENTIONS: dict[str, Callable[[], rnnkit.attention.Attention]] = {
+    "BahdanauAttention": lambda: rnnkit.BahdanauAttention(4),
+    "LuongDotAttention": lambda: rnnkit.LuongDotAttention(),
+    "LuongGeneralAttention": lambda: rnnkit.LuongGeneralAttention(),
 }
 
 # Public classes that are neither: checked by tests of their own.
 OTHERS: dict[str, type] = {
+    "AttentionCell": rnnkit.AttentionCell,  # needs a memory
     "Cell": rnnkit.Cell,  # the contract itself
     "LinearCell": rnnkit.LinearCell,
     "PerGate": rnnkit.PerGate,
+    "CRFDecoder": rnnkit.CRFDecoder,  # these four read what a CRF puts out
+    "CRFMarginals": rnnkit.CRFMarginals,
+    "CRFLoss": rnnkit.CRFLoss,
+    "CRFAccuracy": rnnkit.CRFAccuracy,
 }
 
 
