@@ -33,10 +33,9 @@ def score(
     """
     batches = Batches(task, records)
     found = task.scores(model, batches.once(cover(boundaries, batches.lengths)))
-    return {
-        "metrics": _plain(found),
-        "floors": {name: _plain(values) for name, values in task.floors(fitted, records).items()},
-    }
+    floors = {name: _plain(values) for name, values in task.floors(fitted, records).items()}
+    metrics = _plain(found)
+    return {"metrics": metrics | _plain(task.relate(metrics, floors)), "floors": floors}
 
 
 def _plain(values: dict[str, float]) -> dict[str, float]:

@@ -184,6 +184,12 @@ class Task(abc.ABC, Generic[R, S]):
     ) -> dict[str, dict[str, float]]:
         """What they reach on `records`: `{"markov": {"nll": 10.49}, ...}`."""
 
+    def relate(
+        self, metrics: dict[str, float], floors: dict[str, dict[str, float]]
+    ) -> dict[str, float]:
+        """Further metrics that need both: the share of a known optimum that is reached, say."""
+        return {}
+
     # --- use ------------------------------------------------------------------------------------
 
     @abc.abstractmethod
