@@ -43,6 +43,7 @@ from rnnkit.crf import (
     crf_log_likelihood,
     crf_marginals,
 )
+from rnnkit.encoder_decoder import EncoderDecoder
 from rnnkit.gradient_flow import gradient_flow
 from rnnkit.recurrent import RNN
 from rnnkit.tracing import trace
@@ -81,6 +82,7 @@ __all__ = [
     "CRFMarginals",
     "Cell",
     "CoupledLSTMCell",
+    "EncoderDecoder",
     "FullPeepholeLSTMCell",
     "GRUCell",
     "IndRNNCell",

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from rnnkit.cells.base import States, Tensor
 from rnnkit.cells.weights import USES
 from rnnkit.engine import Step
-from rnnkit.engine_plan import Gradients, Plan, Seen, covers
+from rnnkit.engine_plan import Gradients, Plan, Seen, covers, where_real
 
 
 def unroll(
@@ -63,7 +63,10 @@ def _forward(step: Step, projected, mask, states: States, weights: list[Tensor],
 
         new = step(p, states, weights, watcher)
         if real is not None:
-            new = [jnp.where(real, a, b) for a, b in zip(new, states, strict=True)]
+            new = [
+                old if same else where_real(real, state, old)
+                for state, old, same in zip(new, states, step.constant, strict=True)
+            ]
         memory = {i: p + results[i] if i == plan.folded else results[i] for i in plan.remembered}
         kept = [None if same else s for s, same in zip(new, step.constant, strict=True)]
         return new, (kept, memory)
@@ -91,11 +94,11 @@ def _backward(
         d_states = list(d_states)
         if d_output is not None:
             d_states[step.output] += d_output
-        d_new = d_states if real is None else [jnp.where(real, d, 0) for d in d_states]
+        d_new = d_states if real is None else [where_real(real, d, 0) for d in d_states]
         found = _vjp(step, p, past, weights, plan.direct, d_new, zeros | results)
         d_past = found.states
         if real is not None:  # the gradient passes a masked step by
-            d_past = [jnp.where(real, d, old) for d, old in zip(d_past, d_states, strict=True)]
+            d_past = [where_real(real, d, old) for d, old in zip(d_past, d_states, strict=True)]
         if truncate is not None:
             cut = (t > 0) & ((steps - t) % truncate == 0)
             d_past = [jnp.where(cut, 0, d) for d in d_past]

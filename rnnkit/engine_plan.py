@@ -111,6 +111,15 @@ def _stored(uses: list[Use], gradients: Gradients) -> list[Tensor]:
     return stored
 
 
+def where_real(real: Tensor, tensor: Tensor, other: Tensor | float) -> Tensor:
+    """`tensor` in the rows where the step is real, `other` elsewhere; `real` is (batch, 1).
+
+    States may have more axes than one behind the batch: the memory of an `AttentionCell` has.
+    """
+    ones = [1] * (len(tensor.shape) - 2)
+    return ops.where(ops.reshape(real, (-1, 1, *ones)) if ones else real, tensor, other)
+
+
 def covers(kind: str, operand: Tensor, weight: Tensor) -> bool:
     """Whether `weight_gradient` has the formula for a use of these shapes."""
     if len(operand.shape) != 2:

@@ -7,7 +7,7 @@ import tensorflow as tf
 from rnnkit.cells.base import States, Tensor
 from rnnkit.cells.weights import USES
 from rnnkit.engine import Step
-from rnnkit.engine_plan import Gradients, Plan, Seen, covers
+from rnnkit.engine_plan import Gradients, Plan, Seen, covers, where_real
 
 
 def unroll(
@@ -76,7 +76,10 @@ def _forward(step: Step, projected, mask, states: States, weights: list[Tensor],
         new = step(p, states, weights, watcher)
         if masks is not None:
             real = masks.read(t)
-            new = [tf.where(real, a, b) for a, b in zip(new, states, strict=True)]
+            new = [
+                old if same else where_real(real, state, old)
+                for state, old, same in zip(new, states, step.constant, strict=True)
+            ]
         varying = [s for s, same in zip(new, step.constant, strict=True) if not same]
         varying += [p + results[i] if i == plan.folded else results[i] for i in plan.remembered]
         return t + 1, new, [a.write(t, s) for a, s in zip(arrays, varying, strict=True)]
@@ -118,12 +121,12 @@ def _backward(
         d_new = d_states
         if masks is not None:
             real = masks.read(t)
-            d_new = [tf.where(real, d, tf.zeros_like(d)) for d in d_states]
+            d_new = [where_real(real, d, tf.zeros_like(d)) for d in d_states]
         known = zeros | {i: array.read(t) for i, array in results.items()}
         found = _vjp(step, p, past, weights, plan.direct, d_new, known)
         d_past = found.states
         if masks is not None:  # the gradient passes a masked step by
-            d_past = [tf.where(real, d, old) for d, old in zip(d_past, d_states, strict=True)]
+            d_past = [where_real(real, d, old) for d, old in zip(d_past, d_states, strict=True)]
         if truncate is not None:
             cut = tf.logical_and(t > 0, (steps - t) % truncate == 0)
             d_past = [tf.where(cut, tf.zeros_like(d), d) for d in d_past]

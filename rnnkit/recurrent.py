@@ -38,6 +38,10 @@ class RNN(keras.layers.RNN):
         mask: (batch, T), True where a step is real: anywhere, in any number. A masked step repeats
             the output and the states of the step before; before the first real step the output is
             zero. The mask goes on to the next layer when `return_sequences`.
+        memory: (batch, S, k), what an `AttentionCell` attends to; no other cell takes one. Cells
+            read it from behind their states, where no step changes it.
+        memory_mask: (batch, S), True where the memory is real; by default the mask that `memory`
+            carries.
 
     Returns:
         The output, or `(output, *states)` with `return_state`.
@@ -45,7 +49,8 @@ class RNN(keras.layers.RNN):
     Raises:
         ValueError: a cell without Keras's contract, inputs of another rank than 3, states of other
             shapes than the cell's, `truncate_gradient` below 1, or with a cell that is not
-            rnnkit's; another batch size than the first one's with `stateful`.
+            rnnkit's; another batch size than the first one's with `stateful`; a memory for cells
+            that have none, or none for an `AttentionCell`.
 
     Example:
 
@@ -104,7 +109,25 @@ class RNN(keras.layers.RNN):
             for cell in self._cells
         )
 
-    def call(self, sequences: Tensor, initial_state=None, mask=None, training=False):
+    def build(self, sequences_shape, initial_state_shape=None, memory_shape=None):
+        for cell in self._attending:
+            if memory_shape is not None:
+                cell.build_memory(memory_shape)
+        super().build(sequences_shape)
+
+    @property
+    def _attending(self) -> list[BaseCell]:
+        return [cell for cell in self._cells if getattr(cell, "memory_size", 0)]
+
+    def call(
+        self,
+        sequences: Tensor,
+        initial_state=None,
+        mask=None,
+        training=False,
+        memory=None,
+        memory_mask=None,
+    ):
         if len(sequences.shape) < 3 or (self._has_engine and len(sequences.shape) > 3):
             raise ValueError(
                 "An RNN expects inputs of rank 3, (batch, time, features). "
@@ -112,7 +135,28 @@ class RNN(keras.layers.RNN):
             )
         if initial_state is not None:
             self._check_states(initial_state)
+        if (memory is None) == bool(self._attending):
+            raise ValueError(
+                f"{self.name} {'needs' if memory is None else 'takes no'} memory, because its "
+                f"cells are {[type(cell).__name__ for cell in self._cells]}. "
+                f"Received: memory={memory}. "
+                "Example: RNN(AttentionCell(cell, attention, attention_size=64))(x, memory=memory)."
+            )
+        if memory is not None:
+            if initial_state is None:
+                states = self.states if self.stateful else None
+                initial_state = states or self.get_initial_state(ops.shape(sequences)[0])
+            initial_state = self._with_memory(initial_state, memory, memory_mask)
         return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
+
+    def _with_memory(self, states: Any, memory: Tensor, mask: Tensor | None) -> list[Any]:
+        """The states of each cell, and behind them what it remembers."""
+        if self._cells == [self.cell]:
+            return [*states, *self.cell.remember(memory, mask)]
+        return [
+            [*tree.flatten(own), *cell.remember(memory, mask)] if cell in self._attending else own
+            for cell, own in zip(self._cells, states, strict=True)
+        ]
 
     def _check_states(self, states: Any) -> None:
         widths = tree.flatten(self.state_size)
@@ -126,6 +170,22 @@ class RNN(keras.layers.RNN):
 
     def inner_loop(self, sequences: Tensor, initial_state, mask, training=False):
         """The place where `keras.layers.RNN` lets a layer run its own loop over time."""
+        last, ys, ends = self._loop(sequences, initial_state, mask, training)
+        if not self._attending:
+            return last, ys, ends
+        if self._cells == [self.cell]:
+            return last, ys, list(ends)[: -self.cell.memory_size]
+        return (
+            last,
+            ys,
+            [
+                end[: -cell.memory_size] if cell in self._attending else end
+                for cell, end in zip(self._cells, ends, strict=True)
+            ],
+        )
+
+    def _loop(self, sequences: Tensor, initial_state, mask, training):
+        """Last output, all outputs, and the last states of each cell with its memory."""
         engine = backend_engine() if self._has_engine else None
         if engine is None:
             self._refuse_to_truncate("this backend has none")

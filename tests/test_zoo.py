@@ -28,7 +28,8 @@ def test_every_cell_has_a_numpy_reference():
 
 
 def test_every_public_class_has_a_row():
-    made = [make() for table in (zoo.CELLS, zoo.WRAPPERS, zoo.LAYERS) for make in table.values()]
+    tables = zoo.CELLS, zoo.WRAPPERS, zoo.LAYERS, zoo.ATTENTIONS
+    made = [make() for table in tables for make in table.values()]
     covered = {type(thing) for thing in made} | set(zoo.OTHERS.values())
     public = {value for value in vars(rnnkit).values() if inspect.isclass(value)}
     missing = {kind.__name__ for kind in public - covered}

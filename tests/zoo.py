@@ -64,6 +64,7 @@ ATTENTIONS: dict[str, Callable[[], rnnkit.attention.Attention]] = {
 OTHERS: dict[str, type] = {
     "AttentionCell": rnnkit.AttentionCell,  # needs a memory
     "Cell": rnnkit.Cell,  # the contract itself
+    "EncoderDecoder": rnnkit.EncoderDecoder,  # needs two sequences
     "LinearCell": rnnkit.LinearCell,
     "PerGate": rnnkit.PerGate,
     "CRFDecoder": rnnkit.CRFDecoder,  # these four read what a CRF puts out

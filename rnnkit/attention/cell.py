@@ -289,12 +289,11 @@ def alignments(
         )
     attending = cells[place]
     shown = [*cells[:place], _QueryCell(attending)]
-    states = None if initial_state is None else tree.flatten(initial_state)
-    if states is not None and place:
-        counts = [len(tree.flatten(cell.state_size)) for cell in shown]
-        starts = [sum(counts[:k]) for k in range(len(counts))]
-        states = [states[a : a + n] for a, n in zip(starts, counts, strict=True)]
-    run = RNN(shown if place else shown[0], return_sequences=True, dtype=layer.dtype_policy)
+    states = None
+    if initial_state is not None:
+        flat = iter(tree.flatten(initial_state))
+        states = [[next(flat) for _ in tree.flatten(cell.state_size)] for cell in shown]
+    run = RNN(shown, return_sequences=True, dtype=layer.dtype_policy)
     queries = run(sequences, initial_state=states, memory=memory, memory_mask=memory_mask)
     keys, _, mask = attending.remember(memory, memory_mask)
     rows = ops.reshape(queries, (-1, queries.shape[-1]))

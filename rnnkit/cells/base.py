@@ -57,11 +57,13 @@ class BaseCell(keras.layers.Layer, abc.ABC):
 
     def call(self, inputs: Tensor, states: States, training: bool | None = None):
         states = list(states) if isinstance(states, (list, tuple)) else [states]
-        if len(states) != len(self.state_sizes):
+        if len(states) != len(self.state_sizes) + self.memory_size:
+            memory = ", *cell.remember(memory)" if self.memory_size else ""
             raise ValueError(
                 f"{type(self).__name__} has {len(self.state_sizes)} state(s), of widths "
-                f"{self.state_sizes}. Received: {len(states)} state(s). "
-                "Example: cell(x, cell.get_initial_state(batch_size))."
+                f"{self.state_sizes}, and {self.memory_size} tensor(s) of memory. "
+                f"Received: {len(states)}. "
+                f"Example: cell(x, [*cell.get_initial_state(batch_size){memory}])."
             )
         projected = self.project(inputs, **accepted(self.project, training=training))
         return self.step(projected, states, **accepted(self.step, training=training))
@@ -77,6 +79,21 @@ class BaseCell(keras.layers.Layer, abc.ABC):
         return [
             ops.zeros((batch_size, width), dtype=self.compute_dtype) for width in self.state_sizes
         ]
+
+    @property
+    def memory_size(self) -> int:
+        """How many tensors of memory follow the states: none, but for an `AttentionCell`.
+
+        They are what every step reads and none changes: `step` hands them on as they are.
+        """
+        return 0
+
+    def build_memory(self, memory_shape: Sequence[int | None]) -> None:
+        """Creates what depends on the width of the memory, before `build`."""
+
+    def remember(self, memory: Tensor, mask: Tensor | None = None) -> States:
+        """The tensors of memory that follow the states, from (batch, S, m)."""
+        return []
 
     def dot(self, tensor: Tensor, kernel: Tensor) -> Tensor:
         """tensor W: (batch, a) times a weight (a, b)."""

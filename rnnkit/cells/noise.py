@@ -152,6 +152,11 @@ class RecurrentDropoutCell(Wrapper):
                 "RecurrentDropoutCell needs a rate below 1 and a cell of rnnkit's. "
                 f"Received: rate={rate}, cell={cell!r}."
             )
+        if cell.memory_size:
+            raise ValueError(
+                "RecurrentDropoutCell goes into an AttentionCell, not around it. Received: "
+                f"cell={cell!r}. Example: AttentionCell(RecurrentDropoutCell(cell), ...)."
+            )
         self.seed_generator, self.seed = _generator(seed)
 
     @property

@@ -43,6 +43,17 @@ class Wrapper(BaseCell):
         initial = getattr(self.cell, "get_initial_state", super().get_initial_state)(batch_size)
         return list(initial) if isinstance(initial, (list, tuple)) else [initial]
 
+    @property
+    def memory_size(self) -> int:
+        return getattr(self.cell, "memory_size", 0)
+
+    def build_memory(self, memory_shape: Sequence[int | None]) -> None:
+        if self.memory_size:
+            self.cell.build_memory(memory_shape)
+
+    def remember(self, memory: Tensor, mask: Tensor | None = None) -> States:
+        return self.cell.remember(memory, mask) if self.memory_size else []
+
     def project(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         """The projection of the cell within; a cell of Keras has none, and sees x itself."""
         if not isinstance(self.cell, BaseCell):

@@ -60,7 +60,7 @@ def beam_search(
     Example:
 
     >>> step = lambda tokens, state: (keras.ops.one_hot((tokens + 1) % 4, 4), state)
-    >>> found = beam_search(step, [], keras.ops.array([0]), 3, width=3, max_length=4, n_best=2)
+    >>> found = beam_search(step, [], keras.ops.array([0]), 3, width=4, max_length=4, n_best=2)
     >>> keras.ops.convert_to_numpy(found.tokens).tolist()
     [[[1, 2, 3, 3], [3, 3, 3, 3]]]
 
