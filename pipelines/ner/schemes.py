@@ -124,6 +124,15 @@ def convert(tags: Sequence[str], scheme: str) -> list[str]:
     return to_tags(lenient_entities(tags), len(tags), scheme)
 
 
+def iob2(tag: str) -> str:
+    """A tag of iobes as iob2 has it.
+
+    >>> [iob2(tag) for tag in ("S-PER", "E-PER", "O")]
+    ['B-PER', 'I-PER', 'O']
+    """
+    return {"S": "B", "E": "I"}.get(tag[0], tag[0]) + tag[1:]
+
+
 # --- the rules of a scheme -----------------------------------------------------------------------
 
 
