@@ -43,7 +43,10 @@ ROWS = {
     ),
     "jsb-nade": Row("JSB, nade, the default", "JSB_Chorales.mat", "", "5.50"),
     "nottingham-bernoulli": Row(
-        "Nottingham, bernoulli", "Nottingham.mat", "--head bernoulli --epochs 80", "3.20"
+        "Nottingham, bernoulli",
+        "Nottingham.mat",
+        "--head bernoulli --transpose 0 --units 300 --dropout 0.6 --batch-size 8 --patience 12",
+        "3.20",
     ),
     "nottingham-nade": Row("Nottingham, nade", "Nottingham.mat", "--epochs 45", "2.40"),
 }
