@@ -164,8 +164,8 @@ class BahdanauAttention(Attention):
         self.vector = self.add_weight(name="vector", shape=(n,))
         if self.normalize:
             start = keras.initializers.Constant(n**-0.5)
-            self.gain = self.add_weight(name="gain", shape=(), initializer=start)
-            self.bias = self.add_weight(name="bias", shape=(n,), initializer="zeros")
+            self.score_gain = self.add_weight(name="score_gain", shape=(), initializer=start)
+            self.score_bias = self.add_weight(name="score_bias", shape=(n,), initializer="zeros")
 
     def keys(self, memory: Tensor) -> Tensor:
         return ops.matmul(memory, ops.cast(self.memory_kernel, memory.dtype))
@@ -174,8 +174,8 @@ class BahdanauAttention(Attention):
         query = self.dot(query, self.query_kernel)
         vector = ops.cast(self.vector, query.dtype)
         if self.normalize:
-            query = use_weight("shift", query, self.bias)
-            vector = vector * ops.cast(self.gain, query.dtype) * ops.rsqrt(ops.sum(vector**2))
+            query = use_weight("shift", query, self.score_bias)
+            vector = vector * ops.cast(self.score_gain, query.dtype) * ops.rsqrt(ops.sum(vector**2))
         query = ops.reshape(query, (ops.shape(keys)[0], -1, 1, self.units))
         return ops.sum(vector * ops.tanh(query + keys[:, None]), axis=-1)
 
@@ -194,11 +194,11 @@ class _ProductAttention(Attention):
         """The factor g, where scores of `width` terms of unit variance have unit variance."""
         if self.scale:
             start = keras.initializers.Constant(width**-0.5)
-            self.gain = self.add_weight(name="gain", shape=(), initializer=start)
+            self.score_gain = self.add_weight(name="score_gain", shape=(), initializer=start)
 
     def score(self, query: Tensor, keys: Tensor) -> Tensor:
         if self.scale:
-            query = query * ops.cast(self.gain, query.dtype)
+            query = query * ops.cast(self.score_gain, query.dtype)
         return ops.matmul(ops.reshape(query, (ops.shape(keys)[0], -1, query.shape[-1])), keys)
 
     def get_config(self) -> dict[str, Any]:
