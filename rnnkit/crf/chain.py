@@ -16,7 +16,7 @@ The gradient of log Z is known in closed form, so that no loop is differentiated
     d log Z / d transitions(i, j) = expected number of steps from i to j
 
 What is some 10^31 times smaller than the largest entry may be lost, and where only that leads to an
-allowed end, so is everything. `_underflow` sees it, and the same sums then run as logarithms.
+allowed end, so is everything. `_by_products` tells, and the same sums then run as logarithms.
 
 Every sequence starts at the first step here: `rnnkit.crf.masks` moves the real steps there.
 """
@@ -103,7 +103,7 @@ def log_partition(chain: Chain) -> Tensor:
             return (
                 d_emissions,
                 ops.sum(d[:, None, None] * found.moves, axis=0),
-                ops.sum(d_emissions[:, 0], axis=0),
+                ops.sum(d_emissions[:, :1], axis=(0, 1)),
                 ops.sum(ops.where(last, d_emissions, 0.0), axis=(0, 1)),
             )
 
@@ -114,6 +114,11 @@ def log_partition(chain: Chain) -> Tensor:
 
 def expectations(chain: Chain) -> Expectations:
     """log Z and its gradient, by products where they are exact, else by logarithms."""
+    batch, steps, width = ops.shape(chain.emissions)
+    if isinstance(steps, int) and steps == 0:
+        dtype = chain.emissions.dtype
+        moves = ops.zeros((batch, width, width), dtype)
+        return Expectations(ops.zeros((batch,), dtype), chain.emissions, moves)
     found, underflow = _by_products(chain)
     return Expectations(
         *ops.cond(underflow, lambda: tuple(_by_logarithms(chain)), lambda: tuple(found))
@@ -185,20 +190,19 @@ def _by_logarithms(chain: Chain) -> Expectations:
     log_z = ops.where(chain.counts() > 0, log_z, 0.0)
     possible = log_z > 0.5 * _NEVER
     real = chain.real() & possible[:, None]
-    shift = ops.where(possible, log_z, 0.0)[None, :, None]
-    score = q + u - ops.transpose(emissions, (1, 0, 2)) - shift
-    marginals = ops.where(real[..., None], ops.exp(ops.transpose(score, (1, 0, 2))), 0.0)
-    follows = ops.cast(ops.transpose(real), q.dtype)[1:, :, None]
-    width = ops.shape(transitions)[0]
+    marginals = ops.softmax(ops.transpose(q + u, (1, 0, 2)) - emissions, axis=-1)
+    marginals = ops.where(real[..., None], marginals, 0.0)
 
     def add(moves, now):
-        before, after, real = now[..., :width], now[..., width:-1], now[..., -1:]
+        before, after, real = now[:, :width], now[:, width:-1], now[:, -1] > 0
         score = before[:, :, None] + transitions + after[:, None]
-        moves = moves + ops.where(real[..., None] > 0, ops.exp(ops.minimum(score, 0.0)), 0.0)
+        share = ops.reshape(ops.softmax(ops.reshape(score, (-1, width * width))), ops.shape(score))
+        moves = moves + ops.where(real[:, None, None], share, 0.0)
         return moves, moves
 
-    batch = ops.shape(q)[1]
-    steps = ops.concatenate([q[:-1] - shift, u[1:], follows], axis=-1)  # one tensor: `ops.scan`
+    batch, _, width = ops.shape(emissions)
+    follows = ops.cast(ops.transpose(real), q.dtype)[1:, :, None]
+    steps = ops.concatenate([q[:-1], u[1:], follows], axis=-1)  # one tensor, as `ops.scan` needs
     moves, _ = ops.scan(add, ops.zeros((batch, width, width), q.dtype), steps)
     return Expectations(ops.where(possible, log_z, -np.inf), marginals, moves)
 

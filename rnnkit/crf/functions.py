@@ -162,22 +162,21 @@ def _chain(emissions, transitions, start, end, mask) -> tuple[Chain, Front | Non
             f"Received: emissions of shape {tuple(emissions.shape)}."
         )
     width = emissions.shape[-1]
-    scores = [ops.zeros((width,), dtype) if s is None else ops.cast(s, dtype) for s in (start, end)]
+    start, end = (
+        ops.zeros((width,), dtype) if s is None else ops.cast(s, dtype) for s in (start, end)
+    )
     for name, found, shape in (
         ("transitions", transitions, (width, width)),
-        ("start", scores[0], (width,)),
-        ("end", scores[1], (width,)),
+        ("start", start, (width,)),
+        ("end", end, (width,)),
     ):
         if tuple(found.shape) != shape:
             raise ValueError(
                 f"{name} must have the shape {shape}, for emissions of shape "
                 f"{tuple(emissions.shape)}. Received: {name} of shape {tuple(found.shape)}."
             )
-    steps = emissions.shape[1]
-    if mask is None and steps:
-        return Chain(emissions, transitions, *scores), None
-    if mask is None:  # perhaps no step at all
-        mask = ops.ones(ops.shape(emissions)[:2], "bool")
+    if mask is None:
+        return Chain(emissions, transitions, start, end), None
     mask = ops.convert_to_tensor(mask)
     if len(mask.shape) != 2 or not _fits(mask.shape, emissions.shape[:2]):
         raise ValueError(
@@ -185,7 +184,7 @@ def _chain(emissions, transitions, start, end, mask) -> tuple[Chain, Front | Non
             f"Received: mask of shape {tuple(mask.shape)}."
         )
     front = Front.of(mask)
-    return Chain(front.gather(emissions), transitions, *scores, front.lengths), front
+    return Chain(front.gather(emissions), transitions, start, end, front.lengths), front
 
 
 def _fits(shape, other) -> bool:

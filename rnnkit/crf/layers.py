@@ -25,7 +25,7 @@ class CRF(keras.layers.Layer):
     logits of a softmax: `CRFLoss` and `CRFAccuracy` read them while training, `CRFDecoder` makes
     tags of them and `CRFMarginals` probabilities. `rnnkit.crf` shows the whole use, and why.
 
-    Transitions, start and end begin as zeros by default, where the CRF is a softmax a step.
+    Transitions begin as zeros by default, where the CRF is a softmax a step.
 
     Args:
         tags: positive int, the number K of tags; the emissions come from a `Dense(tags)`.
@@ -33,7 +33,7 @@ class CRF(keras.layers.Layer):
             row says which tags may come first, the last column which may come last. What is not
             allowed has probability zero. `crf_constraints(labels, scheme)` makes those of IOB2,
             IOBES and IOB1.
-        initializer: of transitions, start and end; default "zeros".
+        initializer: of the transitions; default "zeros". Start and end begin as zeros.
         regularizer: of transitions, start and end; default None.
         **kwargs: `name`, `trainable` and `dtype` of the layer.
 
@@ -94,7 +94,7 @@ class CRF(keras.layers.Layer):
             weight = self.add_weight(
                 name=name,
                 shape=shape,
-                initializer=self.initializer,
+                initializer=self.initializer if name == "transitions" else "zeros",
                 regularizer=self.regularizer,
             )
             setattr(self, name, weight)

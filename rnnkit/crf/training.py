@@ -89,6 +89,9 @@ class CRFAccuracy(keras.metrics.Metric):
         name: default "accuracy".
         dtype: as for every Keras metric.
 
+    Raises:
+        ValueError: y_pred that is not of a `CRF`, y_true that is not (batch, T).
+
     Example:
 
     >>> metric = rnnkit.CRFAccuracy()
@@ -113,6 +116,11 @@ class CRFAccuracy(keras.metrics.Metric):
             mask=chain.mask,
         )
         y_true = ops.cast(ops.convert_to_tensor(y_true), "int32")
+        if len(y_true.shape) != 2:
+            raise ValueError(
+                "CRFAccuracy compares tags, (batch, time) integers. "
+                f"Received: y_true of shape {tuple(y_true.shape)}."
+            )
         counted = ops.cast(ops.logical_and(chain.mask, y_true >= 0), self.dtype)
         if sample_weight is not None:
             weight = ops.cast(ops.convert_to_tensor(sample_weight), self.dtype)

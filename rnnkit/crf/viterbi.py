@@ -20,6 +20,9 @@ from rnnkit.crf.chain import Chain, Tensor
 
 def best_path(chain: Chain) -> tuple[Tensor, Tensor]:
     """The best tags, int32 (B, T), zero after the last real step; and their score, (B,)."""
+    if chain.emissions.shape[1] == 0:
+        batch = ops.shape(chain.emissions)[0]
+        return ops.zeros((batch, 0), "int32"), ops.zeros((batch,), chain.emissions.dtype)
     emissions = ops.transpose(chain.emissions, (1, 0, 2))  # (T, B, K)
     into = ops.transpose(chain.transitions)  # (j, i), so that the maximum runs over the last axis
 
