@@ -1,8 +1,9 @@
-"""Weights of TensorFlow Addons' recurrent cells, which need not be installed.
+"""Weights of TensorFlow Addons' recurrent cells and CRF; it need not be installed.
 
     TensorFlow Addons          here
     PeepholeLSTMCell           PeepholeLSTMCell, exactly
     LayerNormLSTMCell          AddonsLayerNormLSTMCell, exactly
+    CRF                        Dense and CRF, exactly
 
 Addons' layer-normalised LSTM is another function than `rnnkit.LayerNormLSTMCell`: it stores the
 normalised memory where Ba et al. normalise it for the output alone. No weights make the two equal,
@@ -22,6 +23,7 @@ import numpy as np
 from keras import ops
 
 from rnnkit.cells import Cell, PeepholeLSTMCell
+from rnnkit.crf import CRF
 from rnnkit.recurrent import RNN
 from rnnkit.weight_files import Arrays, read_weights
 
@@ -98,6 +100,88 @@ def from_addons(
     for variable in cell.weights:
         variable.assign(own[variable.name])
     return rnn
+
+
+def crf_from_addons(
+    source: Any, *, layer: str | None = None, constraints: Any = None
+) -> tuple[keras.layers.Dense | None, CRF]:
+    """Our layers with the weights of a `CRF` of TensorFlow Addons, which holds a Dense within.
+
+    Args:
+        source, layer: as for `from_addons`.
+        constraints: as for `CRF`; Addons has none.
+
+    Returns:
+        The built pair `(dense, crf)`, for `crf(dense(outputs))`. `dense` is None for a CRF made
+        with `use_kernel=False`; it is linear, as Addons' default. Start and end are zeros with
+        `use_boundary=False`.
+
+    Raises:
+        ValueError: the file holds no such CRF, or several and `layer` does not say which.
+
+    Example:
+
+    >>> import numpy as np
+    >>> weights = {"crf/chain_kernel": np.eye(3), "crf/dense/kernel": np.ones((2, 3))}
+    >>> dense, crf = rnnkit.convert_addons.crf_from_addons(weights)
+    >>> tags = rnnkit.CRFDecoder()(crf(dense(keras.ops.ones((1, 5, 2)))))
+    >>> tags.shape
+    TensorShape([1, 5])
+    """
+    arrays = dict(source) if isinstance(source, Mapping) else read_weights(source)
+    found = {place: crf for place, crf in _crfs(arrays).items() if layer is None or layer in place}
+    if len(found) != 1:
+        received = f"{len(found)} of them ({', '.join(found)})" if found else "none"
+        within = f" under {layer!r}" if layer else ""
+        raise ValueError(
+            f"Expected one CRF of TensorFlow Addons{within}. Received: {received}, among "
+            f"{', '.join(arrays) or 'no weights'}. Example: crf_from_addons('m.h5', layer='crf')."
+        )
+    (weights,) = found.values()
+    chain = weights["chain_kernel"]
+    tags, dtype = len(chain), str(chain.dtype)
+    crf = CRF(tags, constraints=constraints, dtype=dtype)
+    crf.build((None, None, tags))
+    none = np.zeros(tags, dtype)
+    crf.set_weights(
+        [chain, weights.get("left_boundary", none), weights.get("right_boundary", none)]
+    )
+    if "kernel" not in weights:
+        return None, crf
+    dense = keras.layers.Dense(tags, dtype=dtype)
+    dense.build((None, None, len(weights["kernel"])))
+    dense.set_weights([weights["kernel"], weights.get("bias", none)])
+    return dense, crf
+
+
+def _crfs(arrays: Arrays) -> dict[str, Arrays]:
+    """The CRFs among some weights, by the path to each, their weights under Addons' names."""
+    found = {}
+    for path, array in arrays.items():
+        place, _, name = path.rpartition("/")
+        # A `.weights.h5` file numbers: chain, left and right boundary; the Dense beside them.
+        numbered = name == "0" and place.endswith("/vars") and array.shape[:1] == array.shape[1:]
+        place = place.removesuffix("/vars") if numbered else place
+        inner = f"{place}/_dense_layer/vars"
+        ends = (arrays.get(f"{place}/vars/{n}", np.zeros(0)).shape for n in (1, 2))
+        boundary = all(shape == array.shape[:1] for shape in ends)  # a Dense has its bias alone
+        if numbered and (boundary or f"{inner}/0" in arrays):
+            names = {
+                "chain_kernel": f"{place}/vars/0",
+                "left_boundary": f"{place}/vars/1",
+                "right_boundary": f"{place}/vars/2",
+                "kernel": f"{inner}/0",
+                "bias": f"{inner}/1",
+            }
+        elif name == "chain_kernel":
+            within = [p for p in arrays if p.startswith(f"{place}/") and p.endswith("/kernel")]
+            inner = within[0].removesuffix("/kernel") if within else place
+            names = {n: f"{place}/{n}" for n in ("chain_kernel", "left_boundary", "right_boundary")}
+            names |= {n: f"{inner}/{n}" for n in ("kernel", "bias")}
+        else:
+            continue
+        found[place] = {name: arrays[path] for name, path in names.items() if path in arrays}
+    return found
 
 
 def _cells(arrays: Arrays) -> dict[str, Arrays]:

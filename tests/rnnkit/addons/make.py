@@ -3,7 +3,7 @@ run on Python 3.11 with NumPy 1 and beside nothing of ours:
 
     python make.py
 
-Two nets with random weights: their files, their inputs x and their outputs y.
+Two nets with random weights: their files, their inputs x and their outputs y. And a CRF.
 """
 
 from pathlib import Path
@@ -34,7 +34,26 @@ def main() -> None:
         model.save_weights(HERE / f"{name}.weights.h5")
         model.save(HERE / f"{name}-model.h5")
         model.save_weights(HERE / f"{name}-checkpoint")
+    write_crf()
     (HERE / "checkpoint").unlink()  # names the newest of several, which is not needed
+
+
+def write_crf() -> None:
+    """A CRF with its Dense: its files, inputs x, best tags, and the log-likelihood of tags y."""
+    random = np.random.default_rng(1)
+    x = random.normal(size=(3, 6, 2)).astype("float32")
+    inputs = tf.keras.Input((6, 2))
+    model = tf.keras.Model(inputs, tfa.layers.CRF(4, name="tagger")(inputs))
+    for weight in model.weights:
+        weight.assign(random.normal(scale=0.7, size=weight.shape))
+    tags, potentials, lengths, chain = model(x)
+    y = random.integers(4, size=(3, 6)).astype("int32")
+    found, _ = tfa.text.crf_log_likelihood(potentials, y, lengths, chain)
+    np.savez(HERE / "crf.npz", x=x, tags=tags.numpy(), y=y, log_likelihood=found.numpy())
+    model.save_weights(HERE / "crf.h5")
+    model.save_weights(HERE / "crf.weights.h5")
+    model.save(HERE / "crf-model.h5")
+    model.save_weights(HERE / "crf-checkpoint")
 
 
 if __name__ == "__main__":
