@@ -100,7 +100,7 @@ class AttentionCell(Wrapper):
         self.attention = attention
         self.attention_size = attention_size
         self.activation = keras.activations.get(activation)
-        self._memory_shape: tuple[int | None, ...] | None = None
+        self._memory_shape: Any = None
 
     @property
     def state_size(self) -> list[int]:
@@ -124,10 +124,10 @@ class AttentionCell(Wrapper):
         nothing = ops.zeros((batch_size, self.attention_size), dtype=self.compute_dtype)
         return [*super().get_initial_state(batch_size), nothing]
 
-    def build_memory(self, memory_shape: Sequence[int | None]) -> None:
+    def build_memory(self, memory_shape: Sequence[Any]) -> None:
         self._memory_shape = tuple(memory_shape)
 
-    def build(self, input_shape: Sequence[int | None]) -> None:
+    def build(self, input_shape: Sequence[Any]) -> None:
         if self._memory_shape is None:
             raise ValueError(
                 "AttentionCell cannot be built before the width of its memory is known. "

@@ -40,7 +40,7 @@ class Attention(keras.layers.Layer, abc.ABC):
     paper: str
 
     @abc.abstractmethod
-    def build(self, query_shape: Sequence[int | None], memory_shape: Sequence[int | None]) -> None:
+    def build(self, query_shape: Sequence[Any], memory_shape: Sequence[Any]) -> None:
         """Creates the weights."""
 
     @abc.abstractmethod
@@ -157,7 +157,7 @@ class BahdanauAttention(Attention):
         self.units = units
         self.normalize = bool(normalize)
 
-    def build(self, query_shape: Sequence[int | None], memory_shape: Sequence[int | None]) -> None:
+    def build(self, query_shape: Sequence[Any], memory_shape: Sequence[Any]) -> None:
         n = self.units
         self.query_kernel = self.add_weight(name="query_kernel", shape=(query_shape[-1], n))
         self.memory_kernel = self.add_weight(name="memory_kernel", shape=(memory_shape[-1], n))
@@ -234,7 +234,7 @@ class LuongDotAttention(_ProductAttention):
 
     paper = "Luong 2015"
 
-    def build(self, query_shape: Sequence[int | None], memory_shape: Sequence[int | None]) -> None:
+    def build(self, query_shape: Sequence[Any], memory_shape: Sequence[Any]) -> None:
         if query_shape[-1] != memory_shape[-1]:
             raise ValueError(
                 "LuongDotAttention needs queries as wide as the memory, "
@@ -275,7 +275,7 @@ class LuongGeneralAttention(_ProductAttention):
 
     paper = "Luong 2015"
 
-    def build(self, query_shape: Sequence[int | None], memory_shape: Sequence[int | None]) -> None:
+    def build(self, query_shape: Sequence[Any], memory_shape: Sequence[Any]) -> None:
         n = query_shape[-1]
         self.memory_kernel = self.add_weight(name="memory_kernel", shape=(memory_shape[-1], n))
         self.add_gain(n)

@@ -52,9 +52,9 @@ class Decoder(keras.layers.Layer):
 
     def build(
         self,
-        targets_shape: Sequence[int | None],
-        summary_shape: Sequence[int | None] | None = None,
-        memory_shape: Sequence[int | None] | None = None,
+        targets_shape: Sequence[Any],
+        summary_shape: Sequence[Any] | None = None,
+        memory_shape: Sequence[Any] | None = None,
     ) -> None:
         batch, length = targets_shape
         width = self.embedding_size + (summary_shape[-1] if summary_shape else 0)

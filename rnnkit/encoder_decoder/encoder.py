@@ -22,7 +22,7 @@ class Encoder(keras.layers.Layer):
     ) -> None:
         super().__init__(name="encoder", **kwargs)
         self.bidirectional = bidirectional
-        kind = BiRNN if bidirectional else RNN
+        kind: Any = BiRNN if bidirectional else RNN
         both = {"return_sequences": True, "return_state": True, "dtype": self.dtype_policy}
         self.layers = [kind(cell, **both) for cell in cells]
         self.drop = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
@@ -30,7 +30,9 @@ class Encoder(keras.layers.Layer):
     @property
     def cells(self) -> list[keras.layers.Layer]:
         """A cell a layer; with two directions the one from left to right."""
-        return [getattr(layer, "forward_layer", layer).cell for layer in self.layers]
+        if self.bidirectional:
+            return [layer.forward_layer.cell for layer in self.layers]
+        return [layer.cell for layer in self.layers]
 
     @property
     def output_size(self) -> int:
@@ -43,7 +45,7 @@ class Encoder(keras.layers.Layer):
         many cells."""
         return [sizes(cell) for cell in self.cells for _ in range(1 + self.bidirectional)]
 
-    def build(self, source_shape: Sequence[int | None]) -> None:
+    def build(self, source_shape: Sequence[Any]) -> None:
         for layer, cell in zip(self.layers, self.cells, strict=True):
             layer.build(source_shape)
             source_shape = (*source_shape[:2], output_size(cell) * (1 + self.bidirectional))

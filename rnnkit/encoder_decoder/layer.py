@@ -12,7 +12,7 @@ from rnnkit.cells.base import Tensor
 from rnnkit.encoder_decoder.decoder import Decoder
 from rnnkit.encoder_decoder.encoder import Encoder
 from rnnkit.encoder_decoder.scheduled_sampling import scheduled_sampling as sampled_logits
-from rnnkit.encoder_decoder.sizes import own_sizes
+from rnnkit.encoder_decoder.sizes import memory_size, own_sizes
 
 States = list[Tensor]
 
@@ -273,7 +273,7 @@ def _cells(name: str, cells: Any) -> list[keras.layers.Layer]:
                 f"{name} must be a cell or a list of cells. Received: {cell!r}. "
                 f"Example: EncoderDecoder({name}=[rnnkit.LSTMCell(64), rnnkit.LSTMCell(64)], ...)."
             )
-        if name == "encoder" and getattr(cell, "memory_size", 0):
+        if name == "encoder" and memory_size(cell):
             raise ValueError(
                 "An encoder has no memory to attend to. Received: encoder with "
                 f"{type(cell).__name__}. Put it among the decoder's cells."
