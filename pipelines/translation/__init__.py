@@ -1,0 +1,1 @@
+"""Translation: a sequence in, another sequence of another length out."""

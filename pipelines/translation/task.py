@@ -1,0 +1,319 @@
+"""The translation task: from pairs of sentences to a model that translates."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pipelines.errors import UserError
+from pipelines.task import Answering, Reading, Served, Task, Tensors, Typed
+from pipelines.translation import answering, floors, pictures, scores, serving
+from pipelines.translation.language import START, Language, learn_language
+from pipelines.translation.model import TranslationModel
+from pipelines.translation.pairs import Pair, spaced
+from pipelines.translation.reading import read_pairs
+from pipelines.translation.searching import searcher, translator
+from pipelines.translation.settings import TranslationOptions, TranslationSettings
+
+PREPARED = 1024  # pairs whose texts become numbers at a time
+SHOWN = 3  # sentences of which the alignments are drawn
+
+
+class TranslationTask(Task[Pair, TranslationSettings], Answering, Typed[Pair]):
+    """Many-to-many of different lengths: a sentence in one language, the same in another.
+
+    An encoder reads the source in both directions; a decoder writes the translation token by token,
+    each time looking back at the source (`--attention`). Training shows the decoder the true
+    tokens before each step; a translation is what a beam search finds.
+    """
+
+    name = "translation"
+    Settings = TranslationSettings
+    Options = TranslationOptions
+    metrics = ("bleu", "chrf", "exact_match", "perplexity")
+    selection = "val_nll"
+
+    def __init__(self, settings: TranslationSettings, learnt: dict[str, Any] | None = None) -> None:
+        super().__init__(settings, learnt)
+        self._pairs: dict[int, Pair] = {}  # by what `element` puts into a batch for them
+        self._scored: tuple[keras.Model | None, dict[int, str]] = (None, {})
+
+    # --- data -----------------------------------------------------------------------------------
+
+    def read(self, source: str | None) -> Reading[Pair]:
+        return read_pairs(source, self.settings.source, self.settings.target)
+
+    def learn(self, records: Sequence[Pair]) -> dict[str, Any]:
+        kind, most = self.settings.tokens, self.settings.vocabulary
+        targets = [pair.target for pair in records]
+        self.learnt = {
+            "source": learn_language([pair.source for pair in records], kind, most),
+            "target": learn_language(targets, kind, most),
+            "bleu_tokenizer": scores.bleu_tokenizer(targets),
+        }
+        return self.learnt
+
+    def describe(self, records: Sequence[Pair]) -> dict[str, str]:
+        sources, targets = ([getattr(r, side) for r in records] for side in ("source", "target"))
+        return {
+            "pairs": str(len(records)),
+            "different sources": str(len(set(sources))),
+            **{
+                f"words a {side}": f"{np.mean(lengths):.1f} (at most {max(lengths)})"
+                for side, texts in (("source", sources), ("target", targets))
+                for lengths in [[len(text.split()) for text in texts]]
+            },
+            "different characters": " and ".join(
+                str(len(set().union(*texts))) for texts in (sources, targets)
+            ),
+        }
+
+    @functools.cached_property
+    def source(self) -> Language:
+        """The side that is translated."""
+        return Language(self.learnt["source"], self.settings.tokens)
+
+    @functools.cached_property
+    def target(self) -> Language:
+        """The side with the translations."""
+        return Language(self.learnt["target"], self.settings.tokens)
+
+    # --- tensors --------------------------------------------------------------------------------
+
+    @property
+    def element_spec(self) -> dict[str, tf.TensorSpec]:
+        return {
+            "source": tf.TensorSpec((), tf.string),
+            "target": tf.TensorSpec((), tf.string),
+            "pair": tf.TensorSpec((), tf.int64),
+        }
+
+    def element(self, record: Pair) -> dict[str, np.ndarray]:
+        key = int.from_bytes(record.digest()[:8], "little", signed=True)
+        self._pairs[key] = record
+        return {
+            "source": np.array(record.source.encode(), object),
+            "target": np.array(record.target.encode(), object),
+            "pair": np.array(key),
+        }
+
+    def prepared(self, elements: tf.data.Dataset) -> tf.data.Dataset:
+        """Texts become numbers, many at a time: one by one takes ten times as long."""
+
+        def numbers(batch: Tensors) -> Tensors:
+            return {
+                **batch,
+                "source": self.source.numbers(batch["source"]),
+                "target": self.target.numbers(batch["target"]),
+            }
+
+        return elements.batch(PREPARED).map(numbers).unbatch()
+
+    def length(self, element: Tensors) -> tf.Tensor:
+        return tf.maximum(tf.size(element["source"]), tf.size(element["target"]))
+
+    def example(self, batch: Tensors, lengths: tf.Tensor) -> tuple[Any, Any, Any]:
+        source, target = batch["source"], batch["target"]
+        before = tf.concat([tf.fill((tf.shape(target)[0], 1), START), target[:, :-1]], axis=1)
+        weight = tf.cast(target != 0, tf.float32)
+        inputs = {"source": source, "before": before, "pair": batch["pair"]}
+        return inputs, target, weight
+
+    # --- model ----------------------------------------------------------------------------------
+
+    def model(self) -> keras.Model:
+        settings = self.settings
+        if settings.bptt_steps is not None:
+            raise UserError(
+                "--bptt-steps is for sequences without end; a sentence is read whole. Leave it out."
+            )
+        model = TranslationModel(
+            source_size=self.source.size,
+            target_size=self.target.size,
+            cell=settings.cell,
+            units=settings.units,
+            layers=settings.layers,
+            embedding=settings.embedding,
+            attention=settings.attention,
+            dropout=settings.dropout,
+            scheduled_sampling=settings.scheduled_sampling,
+            seed=settings.seed,
+        )
+        model.build({"source": (None, None), "before": (None, None)})
+        return model
+
+    def compile_arguments(self) -> dict[str, Any]:
+        return {
+            "loss": scores.SmoothedLoss(self.settings.label_smoothing),
+            "weighted_metrics": [scores.TokenNats(name="nll")],
+        }
+
+    # --- scores ---------------------------------------------------------------------------------
+
+    def scores(self, model: keras.Model, batches: tf.data.Dataset) -> dict[str, float]:
+        """`bleu`, `chrf` (0 to 100) and `exact_match` of what the search finds; `perplexity`, e to
+        the mean nats a token of the references."""
+        self._check(model)
+        search = searcher(model, self.settings.beam, n_best=1)
+
+        @tf.function(reduce_retracing=True, autograph=False)
+        def work(inputs, target, weight):
+            logits = model({key: inputs[key] for key in ("source", "before")}, training=False)
+            cost = tf.reduce_sum(scores.nats(target, logits) * weight)
+            return cost, tf.reduce_sum(weight), search(inputs["source"])["tokens"][:, 0]
+
+        cost, count = 0.0, 0.0
+        found: list[tuple[int, str]] = []
+        for inputs, target, weight in batches:
+            nats, tokens, translations = work(inputs, target, weight)
+            cost, count = cost + float(nats), count + float(tokens)
+            texts = self.target.texts(translations).numpy()
+            keys = inputs["pair"].numpy().tolist()
+            real = (inputs["source"][:, 0] != 0).numpy()
+            found += [
+                (key, text.decode())
+                for key, text, pair in zip(keys, texts, real, strict=True)
+                if pair
+            ]
+        self._scored = (model, dict(found))
+        reached = scores.text_scores(
+            [text for _, text in found],
+            [self._pairs[key].target for key, _ in found],
+            self.learnt["bleu_tokenizer"],
+        )
+        return {**reached, "perplexity": math.exp(cost / count)}
+
+    def fit_floors(self, records: Sequence[Pair]) -> dict[str, np.ndarray]:
+        return floors.remember(records)
+
+    def floors(
+        self, fitted: dict[str, np.ndarray], records: Sequence[Pair]
+    ) -> dict[str, dict[str, float]]:
+        """`copy` answers the source itself; `memory` the training part's translation of its most
+        similar sentence."""
+        sources = [pair.source for pair in records]
+        references = [pair.target for pair in records]
+        answers = {"copy": sources, "memory": floors.look_up(fitted, sources)}
+        tokenizer = self.learnt["bleu_tokenizer"]
+        return {
+            name: scores.text_scores(texts, references, tokenizer)
+            for name, texts in answers.items()
+        }
+
+    # --- use ------------------------------------------------------------------------------------
+
+    def typed(self, texts: Sequence[str]) -> list[Pair]:
+        return [Pair(f"text {k}", spaced(text), "") for k, text in enumerate(texts, 1)]
+
+    def predict(self, model: keras.Model, records: Sequence[Pair]) -> list[dict[str, Any]]:
+        """The translation of each source, with the score that the search ranks by."""
+        asked = (
+            {"name": pair.name, "source": pair.source, "reference": pair.target} for pair in records
+        )
+        return list(answering.answered(asked, self._translate(model, self.settings.beam, 1), 1))
+
+    def answers(
+        self,
+        model: keras.Model,
+        texts: Sequence[str],
+        input: str | None,
+        options: TranslationOptions,
+    ) -> Iterator[dict[str, Any]]:
+        """The translations of sentences, or of each line of a file."""
+        beam = options.beam or max(self.settings.beam, options.n_best)
+        if options.n_best > beam:
+            raise UserError(
+                f"--n-best must be at most --beam. Received: --n-best {options.n_best} "
+                f"--beam {beam}."
+            )
+        if blank := [text for text in texts if not text.strip()]:
+            raise UserError(f"expected a sentence. Received: {blank[0]!r}.")
+        if options.attention and self.settings.attention == "none":
+            raise UserError(
+                "--attention needs a run that has it. Received: one trained with --attention none."
+            )
+        asked = answering.questions(texts, input, self.settings.source)
+        translate = self._translate(model, beam, options.n_best)
+        found = answering.answered(asked, translate, options.n_best)
+        return found if options.attention is None else self._drawn(model, found, options.attention)
+
+    def show(self, answers: Iterable[dict[str, Any]]) -> Iterator[Any]:
+        return answering.show(answers)
+
+    @property
+    def writers(self) -> Mapping[str, Callable[[Iterable[dict[str, Any]], Path], None]]:
+        return {".txt": answering.write_text}
+
+    def served(self, model: keras.Model) -> Served:
+        self._check(model)
+        return serving.served(model, self.source, self.target, self.settings.beam)
+
+    def requests(self, records: Sequence[Pair]) -> dict[str, dict[str, np.ndarray]]:
+        return serving.requests(records)
+
+    def plots(self, model: keras.Model, records: Sequence[Pair], folder: str) -> None:
+        """BLEU by the length of the source; where the decoder looked, for some sentences."""
+        scored_by, found = self._scored
+        keys = [int(self.element(pair)["pair"]) for pair in records]
+        if scored_by is model and all(key in found for key in keys):
+            translations = [found[key] for key in keys]
+        else:
+            translations = [answer["translation"] for answer in self.predict(model, records)]
+        rows = scores.bleu_by_length(
+            [pair.source for pair in records],
+            translations,
+            [pair.target for pair in records],
+            self.learnt["bleu_tokenizer"],
+        )
+        pictures.draw_by_length({"model": rows}, Path(folder) / "bleu_by_length.png")
+        if self.settings.attention != "none":
+            shown = zip(records[:SHOWN], translations, strict=False)
+            answers = [{"source": pair.source, "translation": text} for pair, text in shown]
+            for _ in self._drawn(model, iter(answers), f"{folder}/attention.png"):
+                pass
+
+    def _translate(self, model: keras.Model, beam: int, n_best: int) -> answering.Translate:
+        self._check(model)
+        return tf.function(
+            translator(searcher(model, beam, n_best), self.source, self.target),
+            input_signature=[tf.TensorSpec((None,), tf.string)],
+            autograph=False,
+        )
+
+    def _drawn(
+        self, model: keras.Model, answers: Iterator[dict[str, Any]], out: str
+    ) -> Iterator[dict[str, Any]]:
+        """The answers, each with a picture of its alignments; several get numbers."""
+        path = Path(out).with_suffix(".png")
+        first = list(itertools.islice(answers, 2))
+        for k, answer in enumerate(itertools.chain(first, answers), 1):
+            source = self.source.numbers(tf.constant([answer["source"]])).to_tensor()
+            target = self.target.numbers(tf.constant([answer["translation"]])).to_tensor()
+            pictures.draw_alignments(
+                model.alignments(source, tf.concat([[[START]], target[:, :-1]], 1))[0].numpy(),
+                self.source.shown(source[0].numpy().tolist()),
+                self.target.shown(target[0].numpy().tolist()),
+                path if len(first) == 1 else path.with_name(f"{path.stem}-{k}.png"),
+            )
+            yield answer
+
+    def _check(self, model: keras.Model) -> None:
+        """Refuses a vocabulary that does not fit the model: its config.json was changed."""
+        for side, known, weights in (
+            ("source", self.source.size, model.source_size),
+            ("target", self.target.size, model.target_size),
+        ):
+            if known != weights:
+                raise UserError(
+                    f"the {side} vocabulary of the run does not fit its model: expected "
+                    f"{weights} tokens. Received: {known}. Bring back the config.json that "
+                    "training wrote, or train anew."
+                )
