@@ -1,0 +1,126 @@
+"""The settings of the dna task, and the options of its `rnnkit predict`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipelines.settings import Options, Settings, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class DNASettings(Settings):
+    """Defaults chosen on validation parts of the splice junctions and of the simulated sites
+    (`benchmarks/dna.md`)."""
+
+    units: int = setting(64, "width of each recurrent layer, in each direction", minimum=1)
+    dropout: float = setting(
+        0.4, "share of activations dropped in training", minimum=0, maximum=0.95
+    )
+    epochs: int = setting(60, "most passes over the training part", minimum=1)
+    patience: int = setting(
+        12, "epochs without a better validation score before it stops", minimum=1
+    )
+    learning_rate: float = setting(2e-3, "step size of Adam at the start", above=0)
+    hide: float = setting(
+        0.2,
+        "share of the letters of training sequences that are hidden, others in every epoch",
+        minimum=0,
+        maximum=0.9,
+    )
+    alphabet: str = setting(
+        "dna", "what the letters are", choices=("dna", "rna", "protein"), reading=True
+    )
+    ambiguous: str = setting(
+        "mean",
+        "an ambiguity code as input: mean (R is half A, half G; N a quarter of each) or zeros",
+        choices=("mean", "zeros"),
+    )
+    kmer: int = setting(
+        1,
+        "letters a step of the input: 1 is one-hot, 3 one of 64 triplets at every letter",
+        minimum=1,
+        maximum=5,
+    )
+    filters: int = setting(
+        64, "motif detectors (a convolution) before the recurrent layers; 0: none", minimum=0
+    )
+    filter_width: int = setting(9, "letters that a motif detector sees", minimum=1)
+    pool: int | None = setting(
+        None,
+        "steps joined into one before the recurrent layers; by default what leaves at least 100 "
+        "steps of a typical sequence",
+        minimum=1,
+    )
+    strands: str = setting(
+        "one",
+        "one (as given) or both (training turns half the sequences round, predictions are the "
+        "mean of both strands)",
+        choices=("one", "both"),
+    )
+    per_base: bool = setting(
+        False, "a label for every letter, not one for the sequence", reading=True
+    )
+    label_from: str | None = setting(
+        None,
+        "regular expression that finds the label in a FASTA header, its first group if it has "
+        r"one, as 'label=(\w+)'",
+        reading=True,
+    )
+    group_from: str | None = setting(
+        None,
+        "regular expression that finds the group in a FASTA header; groups never straddle a split",
+        reading=True,
+    )
+    genome: str | None = setting(
+        None, "FASTA file from which the intervals of a BED file are cut", reading=True
+    )
+    width: int | None = setting(
+        None,
+        "letters around the middle of each BED interval; the interval itself by default",
+        minimum=1,
+        reading=True,
+    )
+    negatives: str = setting(
+        "given",
+        "given, or shuffle: sequences of one class get shuffled copies with the same dinucleotides "
+        "as the other class",
+        choices=("given", "shuffle"),
+        reading=True,
+    )
+    valid_chromosomes: str | None = setting(
+        None, "chromosomes held out for validation, as chr8,chr9", reading=True
+    )
+    test_chromosomes: str | None = setting(
+        None, "chromosomes held out for the test, as chr1,chr21", reading=True
+    )
+    simulated: int = setting(
+        20000, "sequences of the default data, which are simulated", minimum=100, reading=True
+    )
+    simulated_length: int = setting(
+        80, "letters of each simulated sequence", minimum=44, reading=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DNAOptions(Options):
+    """What `rnnkit predict` knows besides for a run of this task."""
+
+    window: int | None = setting(
+        None,
+        "letters of a window that scans longer sequences; by default the length the model was "
+        "trained on, if that was one length",
+        minimum=1,
+    )
+    step: int = setting(1, "letters from one window to the next", minimum=1)
+    threshold: float = setting(
+        0.5, "least probability of an interval in .bed output", minimum=0, maximum=1
+    )
+    target: str | None = setting(
+        None, "label that --mutagenesis explains; the likeliest one by default"
+    )
+    mutagenesis: str | None = setting(
+        None, "folder for a heat map of all single changes and a sequence logo a sequence"
+    )
+    variants: str | None = setting(
+        None, "VCF file: scores reference against alternative; --input is the genome"
+    )
