@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from pipelines.task import Record, Task, Tensors
+from pipelines.task import Contiguous, Record, Task, Tensors
 
 MOST_BOUNDARIES = 4  # each is a shape, which XLA compiles anew; evaluation may add one
 
@@ -19,21 +19,26 @@ class Batches:
 
     Elements are computed and prepared once and kept in memory unpadded. A batch holds sequences of
     similar length, padded to the next of the `boundaries`, and always has `settings.batch_size`
-    rows: where the sequences of a bucket run out, rows of length 0 fill the last batch.
+    rows: where the sequences of a bucket run out, rows of length 0 fill the last batch. The windows
+    of a `Contiguous` task keep their order.
 
     Args:
-        task: whose `element`, `prepared`, `augment` and `example` are used.
+        task: whose `element` (or `windows`), `prepared`, `augment` and `example` are used.
         records: at least one.
     """
 
     def __init__(self, task: Task, records: Sequence[Record]) -> None:
         self.task = task
         self._batch_size = task.settings.batch_size
+        self._in_order = isinstance(task, Contiguous)
+
+        def elements() -> Iterator[dict[str, np.ndarray]]:
+            if isinstance(task, Contiguous):
+                return task.windows(records)
+            return (task.element(record) for record in records)
+
         self._elements = (
-            tf.data.Dataset.from_generator(
-                lambda: (task.element(record) for record in records),
-                output_signature=task.element_spec,
-            )
+            tf.data.Dataset.from_generator(elements, output_signature=task.element_spec)
             .apply(task.prepared)
             .cache()
         )
@@ -70,6 +75,8 @@ class Batches:
                 element = self.task.augment(element, own)
                 return element, self.task.length(element)
 
+            if self._in_order:
+                return self._batched(numbered.map(augmented), boundaries)
             tf.random.set_seed(1)  # of this function's graph: not 0, which shuffle cannot compare
             shuffled = numbered.shuffle(
                 len(self.lengths), seed=tf.cast(seed[0], tf.int64), reshuffle_each_iteration=False

@@ -34,12 +34,10 @@ class Request:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What makes two trainings the same one; `epochs` may grow, so it is no part of it."""
-        settings = self.task.settings.to_dict()
-        del settings["epochs"]
+        """What makes two trainings the same one."""
         return {
             "task": self.task.name,
-            "settings": settings,
+            "settings": self.task.settings.identity,
             "fingerprint": self.data.fingerprint,
             "init": _absolute(self.init),
         }
@@ -144,7 +142,7 @@ def reopen(request: Request) -> Run:
             f"{run.path}: has {len(run.history)} epochs already; --epochs can only be raised. "
             f"Received: {epochs}. Use --run NEW."
         )
-    if epochs != run.settings.epochs:
+    if request.task.settings != run.settings:
         settings = request.task.settings.to_dict()
         config = {**run.config, "settings": settings, "command": request.command}
         write_json(run.path / "config.json", config)
@@ -153,10 +151,9 @@ def reopen(request: Request) -> Run:
 
 
 def _identity(run: Run) -> dict[str, Any]:
-    settings = {name: value for name, value in run.settings.to_dict().items() if name != "epochs"}
     return {
         "task": run.task.name,
-        "settings": settings,
+        "settings": run.settings.identity,
         "fingerprint": run.config["data"]["fingerprint"],
         "init": run.config["init"],
     }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from pipelines.errors import UserError
 
@@ -50,6 +50,9 @@ class Options:
 class Settings(Options):
     """What every task has. A task's own class adds fields and sets its own defaults."""
 
+    changeable: ClassVar[tuple[str, ...]] = ("epochs",)
+    """Settings that decide how long training goes on, or what it shows, and nothing else."""
+
     cell: str = setting("lstm", "recurrent cell, one that `rnnkit cells` lists")
     units: int = setting(128, "width of each recurrent layer", minimum=1)
     layers: int = setting(1, "number of recurrent layers", minimum=1)
@@ -76,6 +79,12 @@ class Settings(Options):
             if key not in known:
                 raise UserError(f"unknown setting {key!r}. Known: {', '.join(sorted(known))}.")
         return cls(**values)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Those that make a training what it is: of a run that exists, only others may change."""
+        settings = self.to_dict()
+        return {name: settings[name] for name in settings if name not in self.changeable}
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)

@@ -40,7 +40,8 @@ def load(
 
     Parts that the source has are used as they are, and so are `valid` and `test` if given. A part
     that is still missing is split off: a tenth of the groups, chosen by a hash of the group, so
-    that a record stays on its side whatever else is added.
+    that a record stays on its side whatever else is added. Of a stream
+    (`pipelines.task.Contiguous`) the last tenth is the test part, the tenth before it validates.
 
     Args:
         task: reads the source.
@@ -60,7 +61,7 @@ def load(
         if further is not None:
             reading = readings[part] = task.read(further)
             parts[part] = _records(reading, part)
-    parts = split(parts, readings["train"].description)
+    parts = _divided(task, parts, readings["train"].description)
     task.check_parts(parts)
     return Data(
         parts=parts,
@@ -107,6 +108,17 @@ def _records(reading: Reading, part: str) -> list[Record]:
 
 
 # --- split ---------------------------------------------------------------------------------------
+
+
+def _divided(
+    task: Task, parts: dict[str, list[Record]], description: str
+) -> dict[str, list[Record]]:
+    from pipelines.task import Contiguous  # imports TensorFlow
+
+    if not isinstance(task, Contiguous):
+        return split(parts, description)
+    missing = [part for part in ("valid", "test") if part not in parts]
+    return {**parts, **task.cut(parts["train"], missing)} if missing else parts
 
 
 def split(parts: dict[str, list[Record]], description: str) -> dict[str, list[Record]]:

@@ -204,6 +204,10 @@ class Task(abc.ABC, Generic[R, S]):
     def requests(self, records: Sequence[R]) -> dict[str, dict[str, np.ndarray]]:
         """Real inputs an endpoint, as a batch: for warm-up and for the export's check of itself."""
 
+    def callbacks(self) -> list[keras.callbacks.Callback]:
+        """What looks on while a model is trained, and changes nothing of it."""
+        return []
+
     def plots(self, model: keras.Model, records: Sequence[R], folder: str) -> None:
         """Pictures of the task's own, written into `folder`, which is there: of the validation
         part when training ends, of what is scored when `rnnkit evaluate` is called."""
@@ -220,6 +224,22 @@ class GenerateRequest:
     count: int = 1
     tempo: float | None = None  # quarter notes a minute; None: the primer's, or the task's default
     melody: str | None = None  # a file whose top voice is kept
+
+
+class Contiguous(abc.ABC, Generic[R]):
+    """What a task offers besides when its records are stretches of a stream: they are cut by
+    position, and their windows follow one another from batch to batch, in training too, so that a
+    model can carry its state. A state is carried within an epoch, never from one to the next:
+    training that is resumed at an epoch's start needs none."""
+
+    @abc.abstractmethod
+    def cut(self, records: Sequence[R], missing: Sequence[str]) -> dict[str, list[R]]:
+        """The part "train", and the `missing` ones ("valid", "test"): the end of the stream."""
+
+    @abc.abstractmethod
+    def windows(self, records: Sequence[R]) -> Iterator[dict[str, np.ndarray]]:
+        """Elements of one length, in the order that batches keep; a batch is
+        `settings.batch_size` of them."""
 
 
 class Typed(abc.ABC, Generic[R]):
@@ -266,3 +286,7 @@ class Generative(abc.ABC, Generic[R]):
     def write(self, records: Sequence[R], out: str) -> list[str]:
         """Writes them under the file name `out` (a number is added when there are several) in
         every form the task has, and returns the paths."""
+
+    def preview(self, record: R) -> str | None:
+        """A new record as text for a terminal, where it can be shown as such."""
+        return None

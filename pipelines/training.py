@@ -177,7 +177,7 @@ def _fit(run: Run, parts: Parts, progress: keras.callbacks.Callback) -> None:
             initial_epoch=keeper.epoch,
             epochs=settings.epochs,
             steps_per_epoch=steps,
-            callbacks=[keeper, progress, *_tensorboard(run.path)],
+            callbacks=[keeper, progress, *task.callbacks(), *_tensorboard(run.path)],
             shuffle=False,  # the dataset is shuffled already
             verbose=0,
         )

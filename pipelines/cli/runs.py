@@ -85,6 +85,9 @@ def generate(
             melody=melody,
         )
         written = task.write(records, out)
+        previews = [text for text in map(task.preview, records) if text is not None]
+    for text in previews:
+        print(text)
     for path in written:
         print(path)
 
