@@ -34,6 +34,16 @@ TASKS: dict[str, TaskRow] = {
         metric="nll (nats a frame)",
         data="Bach chorales of music21's corpus",
     ),
+    "sentiment": TaskRow(
+        task="pipelines.sentiment.task:SentimentTask",
+        settings="pipelines.sentiment.settings:SentimentSettings",
+        options="pipelines.sentiment.settings:SentimentOptions",
+        shape="many-to-one",
+        input="CSV, TSV, JSON Lines; a folder of texts a class",
+        output="the label, and the words that moved it",
+        metric="accuracy",
+        data="reviews written for this project",
+    ),
     "adding": TaskRow(
         task="pipelines.memory.adding:AddingTask",
         settings="pipelines.memory.settings:AddingSettings",

@@ -95,10 +95,23 @@ def _write_rolls(folder: Path) -> Path:
     return source
 
 
+def _write_reviews(folder: Path) -> Path:
+    """Texts of four words, one of which tells the label."""
+    nouns = ["film", "room", "soup", "book", "tune", "road", "shop", "game", "song", "walk"]
+    words = {"good": ["lovely", "warm", "bright", "kind"], "bad": ["awful", "cold", "dull", "rude"]}
+    source = folder / "reviews.csv"
+    rows = [f'"the {n} was {w}",{label}\n' for label in words for w in words[label] for n in nouns]
+    source.write_text("text,label\n" + "".join(rows))
+    return source
+
+
 _DRAWN = {"units": 4, "epochs": 1, "train_size": 16, "valid_size": 4, "test_size": 4}
 
 TASKS: dict[str, TaskSample] = {
     "music": TaskSample(write=_write_rolls, settings={"units": 8, "epochs": 1}),
+    "sentiment": TaskSample(
+        write=_write_reviews, settings={"units": 4, "embedding": 4, "epochs": 1}
+    ),
     "adding": TaskSample(write=None, settings={"length": 8, **_DRAWN}),
     "copy": TaskSample(write=None, settings={"length": 3, "cell": "min_gru", **_DRAWN}),
 }
