@@ -62,7 +62,7 @@ def beam_search(
     >>> step = lambda tokens, state: (keras.ops.one_hot((tokens + 1) % 4, 4), state)
     >>> found = beam_search(step, [], keras.ops.array([0]), 3, width=4, max_length=4, n_best=2)
     >>> keras.ops.convert_to_numpy(found.tokens).tolist()
-    [[[1, 2, 3, 3], [3, 3, 3, 3]]]
+    [[[3, 3, 3, 3], [1, 2, 3, 3]]]
 
     Reference: A. Graves, Sequence Transduction with Recurrent Neural Networks, arXiv:1211.3711,
     2012; Y. Wu et al., Google's Neural Machine Translation System, arXiv:1609.08144, 2016, for the

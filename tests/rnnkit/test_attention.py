@@ -129,8 +129,12 @@ CELLS = {
 }
 
 
+PLAIN = "lstm, bahdanau"  # the others differ from it in ways that the tests below go through
+CONTRACT = [n if n == PLAIN else pytest.param(n, marks=pytest.mark.prove) for n in CELLS]
+
+
 @pytest.mark.parametrize("check", testing.CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", CONTRACT)
 def test_the_cell_keeps_the_contract(name, check):
     """Loops, masks, gradients by finite differences, saving, halves of sequences."""
     check(Attending(CELLS[name]()))

@@ -265,3 +265,17 @@ def test_what_cannot_be_searched_is_refused(step, change, message):
     }
     with pytest.raises(ValueError, match=message):
         beam_search(**{**arguments, **change})
+
+
+def test_a_longer_sentence_may_still_win():
+    """The best so far has ended, but the penalty will prefer the one that is still open."""
+
+    def step(tokens, place):
+        sure = tf.where(place >= 3, [[0.0, 0.0, 0.0, 1.0]], [[1.0, 0.0, 0.0, 0.0]])
+        p = tf.where(place == 0, [[0.45, 0.0, 0.0, 0.55]], sure)
+        return tf.math.log(p), place + 1
+
+    place = np.zeros((1, 1), "int32")
+    found = beam_search(step, place, START, END, 2, max_length=6, length_penalty=1.0)
+    np.testing.assert_array_equal(found.tokens[0, 0], [0, 0, 0, END, END, END])
+    np.testing.assert_allclose(found.scores[0, 0], np.log(0.45) / 1.5, rtol=1e-6)
