@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import importlib
 import importlib.util
 import inspect
@@ -154,5 +155,6 @@ def test_every_setting_says_what_it_is(task: str):
     settings = cls()
     for field in inspect.get_annotations(cls):
         assert hasattr(settings, field)
-    for key, field in cls.__dataclass_fields__.items():
-        assert field.metadata.get("help"), f"{name}.{key} needs `setting(default, help)`"
+    for field in dataclasses.fields(cls):
+        told = f"{name}.{field.name} needs `setting(default, help)`"
+        assert field.metadata.get("help"), told
