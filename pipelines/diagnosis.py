@@ -17,7 +17,7 @@ from pipelines.batches import Batches
 from pipelines.cells import recurrent_layer
 from pipelines.errors import UserError
 from pipelines.run import Run, task_class
-from pipelines.task import Record, Task
+from pipelines.task import Contiguous, Record, Task
 from rnnkit.gradient_flow import GradientFlow
 
 ROWS = 4  # sequences: norms over a few differ little from norms over many
@@ -128,14 +128,15 @@ def first_batch(
     them, or to `length`.
     """
     few = type(task)(dataclasses.replace(task.settings, batch_size=ROWS), task.learnt)
-    lengths = Batches(few, records).lengths
-    enough = np.flatnonzero(lengths >= (length or lengths.max()))[:ROWS]
-    chosen = enough if len(enough) == ROWS else np.argsort(-lengths, kind="stable")[:ROWS]
-    batches = Batches(few, [records[i] for i in sorted(chosen)])
+    batches, rows = Batches(few, records), ROWS
+    if not isinstance(few, Contiguous):  # whose windows are all as long
+        lengths = batches.lengths
+        enough = np.flatnonzero(lengths >= (length or lengths.max()))[:ROWS]
+        chosen = enough if len(enough) == ROWS else np.argsort(-lengths, kind="stable")[:ROWS]
+        batches, rows = Batches(few, [records[i] for i in sorted(chosen)]), len(chosen)
     longest, shortest = int(batches.lengths.max()), int(batches.lengths.min())
     x, y, weight = next(iter(batches.once([longest])))
-    rows = len(chosen)
-    total = tf.nest.flatten(x)[0].shape[1]
+    total = next(tensor.shape[1] for tensor in tf.nest.flatten(x) if tensor.shape.rank > 1)
     steps = min(total - (longest - shortest), length or total)
 
     def cut(tensor: tf.Tensor) -> tf.Tensor:

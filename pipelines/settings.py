@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from pipelines.errors import UserError
 
@@ -50,7 +50,7 @@ class Options:
 class Settings(Options):
     """What every task has. A task's own class adds fields and sets its own defaults."""
 
-    changeable: ClassVar[tuple[str, ...]] = ("epochs",)
+    changeable = frozenset({"epochs"})  # no annotation: it is no field
     """Settings that decide how long training goes on, or what it shows, and nothing else."""
 
     cell: str = setting("lstm", "recurrent cell, one that `rnnkit cells` lists")

@@ -25,7 +25,7 @@ class CharacterModel(keras.Model):
         h_t = the recurrent layers at e_t, dropout behind each
         P(x_t = c | x_1..x_{t-1}) = softmax(h_t V + b)_c
 
-    As a Keras model it reads the windows of `streams` texts side by side and remembers where each
+    As a Keras model it reads the windows of several texts side by side and remembers where each
     ended: the next call begins there, which is truncated backpropagation through time with a
     carried state. These states are no weights. `follow` and `advance` are the same without memory,
     for any number of texts, states in and states out.
@@ -38,14 +38,14 @@ class CharacterModel(keras.Model):
         embedding: int, width of E.
         dropout: float in [0, 1), share of each recurrent layer's output dropped in training.
         bptt_steps: int or None, most steps that a gradient flows back inside a window.
-        streams: int, rows of a batch in training.
+        streams: int, rows of a batch where a symbolic input does not tell.
 
     Call arguments:
-        inputs: `{"ids": (streams, T), "first": (streams,)}`, the ids of x_0..x_{T-1} of each
+        inputs: `{"ids": (batch, T), "first": (batch,)}`, the ids of x_0..x_{T-1} of each
             window, and True where a text begins: there the state before is the initial one.
 
     Returns:
-        Logits (streams, T, symbols) of x_1..x_T.
+        Logits (batch, T, symbols) of x_1..x_T.
 
     Reference: A. Graves, Generating Sequences With Recurrent Neural Networks, arXiv:1308.0850,
     2013, section 3.
@@ -89,7 +89,7 @@ class CharacterModel(keras.Model):
         ]
         self.dropouts = [keras.layers.Dropout(dropout, seed=k) for k in range(layers)]
         self.head = keras.layers.Dense(symbols, name="head")
-        self._carried: _Carried | None = None
+        self._carried = _Carried()
 
     def build(self, ids_shape: Any) -> None:
         self.embedding.build(ids_shape)
@@ -100,16 +100,16 @@ class CharacterModel(keras.Model):
         self.head.build(shape)
 
     def call(self, inputs: dict[str, Tensor], training: bool | None = None) -> Tensor:
-        if self._carried is None:
-            self._carried = _Carried(self.initial_states(self.arguments["streams"]))
+        rows = inputs["ids"].shape[0] or self.arguments["streams"]
+        beginning = self.initial_states(rows)
+        carried = self._carried.by_rows(rows, beginning)
         first = ops.cast(inputs["first"], "bool")[:, None]
-        beginning = self.initial_states(self.arguments["streams"])
         states = [
             ops.where(first, start, ops.cast(before, start.dtype))
-            for start, before in zip(beginning, self._carried.states, strict=True)
+            for start, before in zip(beginning, carried, strict=True)
         ]
         logits, states = self.follow(inputs["ids"], states, training)
-        for before, after in zip(self._carried.states, states, strict=True):
+        for before, after in zip(carried, states, strict=True):
             before.assign(ops.cast(ops.stop_gradient(after), before.dtype))
         return logits
 
@@ -126,7 +126,8 @@ class CharacterModel(keras.Model):
     ) -> tuple[Tensor, list[Tensor]]:
         """Reads x_0..x_{T-1}, (batch, T), and gives the logits (batch, T, symbols) of x_1..x_T and
         the states after them."""
-        x, states, after = self.embedding(ids), list(states), []
+        after: list[Tensor] = []
+        x, states = self.embedding(ids), list(states)
         for layer, dropout in zip(self.recurrent, self.dropouts, strict=True):
             count = len(_as_list(layer.cell.state_size))
             x, *ends = layer(x, initial_state=states[:count], training=training)
@@ -136,7 +137,8 @@ class CharacterModel(keras.Model):
 
     def advance(self, ids: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """Reads one character, (batch,), and gives the logits (batch, symbols) of the next."""
-        x, states, after = self.embedding(ids), list(states), []
+        after: list[Tensor] = []
+        x, states = self.embedding(ids), list(states)
         for layer in self.recurrent:
             count = len(_as_list(layer.cell.state_size))
             x, ends = layer.cell(x, states[:count])
@@ -151,11 +153,18 @@ class _Carried:
     """Where each stream is, between two windows. Keras sees no weights here: nothing of it is
     learnt or saved, since every epoch begins its streams anew."""
 
-    def __init__(self, states: list[Tensor]) -> None:
-        with tf.init_scope():
-            self.states = [
-                tf.Variable(tf.zeros(state.shape, state.dtype), trainable=False) for state in states
-            ]
+    def __init__(self) -> None:
+        self._states: dict[int, list[tf.Variable]] = {}
+
+    def by_rows(self, rows: int, like: list[Tensor]) -> list[tf.Variable]:
+        """The states of so many streams, zero at first."""
+        if rows not in self._states:
+            with tf.init_scope():
+                self._states[rows] = [
+                    tf.Variable(tf.zeros((rows, *state.shape[1:]), state.dtype), trainable=False)
+                    for state in like
+                ]
+        return self._states[rows]
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -45,14 +45,15 @@ def draw(characters: str, nats: np.ndarray, path: Path) -> None:
     bottom.plot(np.arange(len(smooth))[::every] + span / 2, smooth[::every], linewidth=0.8)
     bottom.axhline(float(nats.mean()), color="tab:red", linewidth=0.8)
     bottom.set(xlabel="character", ylabel=f"nats, mean of {span}", xlim=(0, len(nats)))
-    bottom.set_title(f"all {len(nats):,} characters, mean {nats.mean():.3f} nats", loc="left")
+    bottom.set_title(f"{len(nats):,} characters, mean {nats.mean():.3f} nats", loc="left")
     bottom.grid(alpha=0.3)
     figure.savefig(path, dpi=110, metadata={"Software": None})
 
 
 def _lines(characters: str) -> list[tuple[int, int]]:
     """Where the lines of the picture begin and end: at line feeds, and where the width is used."""
-    found, start = [], 0
+    found: list[tuple[int, int]] = []
+    start = 0
     while start < len(characters) and len(found) < LINES:
         feed = characters.find("\n", start, start + COLUMNS)
         end = feed + 1 if feed >= 0 else min(start + COLUMNS, len(characters))

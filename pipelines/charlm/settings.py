@@ -11,7 +11,7 @@ from pipelines.settings import Settings, setting
 class CharLMSettings(Settings):
     """Defaults chosen on the validation part of tinyshakespeare (`benchmarks/charlm.md`)."""
 
-    changeable = ("epochs", "sample_every")
+    changeable = frozenset({"epochs", "sample_every"})
 
     cell: str = setting("gru", "recurrent cell, one that `rnnkit cells` lists")
     units: int = setting(512, "width of each recurrent layer", minimum=1)

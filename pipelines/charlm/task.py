@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import keras
 import numpy as np
@@ -32,6 +32,7 @@ from pipelines.task import (
 )
 
 SHOWN = 2000  # characters of a text that `predict` colours on a terminal
+DRAWN = 20_000  # that the picture of an evaluation covers
 SAMPLE = 200  # characters that `--sample-every` prints
 
 
@@ -182,7 +183,7 @@ class CharLMTask(Task[Text, CharLMSettings], Contiguous[Text], Generative[Text],
         self, model: keras.Model, texts: Sequence[str], input: str | None, options: Any
     ) -> Iterator[dict[str, Any]]:
         typed = [Text(f"text {k}", text) for k, text in enumerate(texts, 1)]
-        records = read_all(self, input) if input is not None else typed
+        records = cast("list[Text]", read_all(self, input)) if input is not None else typed
         return (self._answer(model, record) for record in records)
 
     def _answer(self, model: keras.Model, record: Text) -> dict[str, Any]:
@@ -222,8 +223,8 @@ class CharLMTask(Task[Text, CharLMSettings], Contiguous[Text], Generative[Text],
         return {".png": png}
 
     def plots(self, model: keras.Model, records: Sequence[Text], folder: str) -> None:
-        whole = "".join(text.characters for text in records)
-        nats = scores.nats(model, self._ids(records))
+        whole = "".join(text.characters for text in records)[:DRAWN]
+        nats = scores.nats(model, texts.to_ids(whole, self._vocabulary))
         picture.draw(whole, nats, Path(folder) / "surprise.png")
 
     def generate(self, model: keras.Model, request: GenerateRequest) -> list[Text]:

@@ -92,10 +92,10 @@ def windows(ids: np.ndarray, *, streams: int, steps: int) -> Iterator[dict[str, 
     before = np.pad(following, ((0, 0), (1, 0)), constant_values=UNKNOWN)[:, :-1]
     lengths = [len(stretch) for stretch in stretches] + [0] * (streams - used)
     for start in range(0, count * steps, steps):
-        for row, length in enumerate(lengths):
+        for k, length in enumerate(lengths):
             yield {
-                "ids": before[row, start : start + steps],
-                "next": following[row, start : start + steps],
-                "first": np.bool_(start == 0),
-                "counted": np.int32(np.clip(length - start, 0, steps)),
+                "ids": before[k, start : start + steps],
+                "next": following[k, start : start + steps],
+                "first": np.array(start == 0),
+                "counted": np.array(np.clip(length - start, 0, steps), np.int32),
             }
