@@ -79,7 +79,9 @@ def held_out_formats() -> tuple[list[Format], list[Format]]:
     is asked for "Friday, 3 February 2017".
     """
     formats = all_formats()
-    examples = [datetime.date(2021, month, day) for month in range(1, 13) for day in range(1, 8)]
+    # Days of one digit and of two, of all months and weekdays.
+    days = [(month, day) for month in range(1, 13) for day in (1, 2, 3, 4, 5, 6, 7, 20)]
+    examples = [datetime.date(2021, month, day) for month, day in days]
     texts = [{each.write(date) for date in examples} for each in formats]
     words = [{word for text in some for word in _WORD.findall(text)} for some in texts]
     writers = Counter(word for some in words for word in some)

@@ -37,6 +37,8 @@ class TranslationModel(keras.Model):
         attention: a key of `ATTENTIONS`.
         dropout: float in [0, 1).
         scheduled_sampling: float in [0, 1], share of the decoder's inputs that it drew itself.
+        seed: int, of those draws.
+        bptt_steps: int or None, most steps that a gradient flows back; all by default.
 
     Call arguments:
         inputs: a dict of `source` (batch, S), and `before` (batch, T), the target tokens with the
@@ -59,6 +61,7 @@ class TranslationModel(keras.Model):
         dropout: float,
         scheduled_sampling: float = 0.0,
         seed: int = 0,
+        bptt_steps: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -73,6 +76,7 @@ class TranslationModel(keras.Model):
             "dropout": dropout,
             "scheduled_sampling": scheduled_sampling,
             "seed": seed,
+            "bptt_steps": bptt_steps,
         }
         self.source_size, self.target_size = source_size, target_size
 
@@ -90,10 +94,14 @@ class TranslationModel(keras.Model):
             vocabulary_size=target_size,
             embedding_size=embedding,
             bidirectional=True,
+            feed_summary=mechanism is None,  # the one vector, at every step (Cho et al. 2014)
             dropout=dropout,
             scheduled_sampling=scheduled_sampling,
             seed=seed,
         )
+        for layer in self.translator._flatten_layers():
+            if isinstance(layer, rnnkit.RNN):
+                layer.truncate_gradient = bptt_steps
 
     def build(self, shapes: Mapping[str, Any]) -> None:
         self.embedding.build(shapes["source"])

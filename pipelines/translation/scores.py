@@ -118,8 +118,8 @@ def bleu_by_length(
     lengths = np.array([len(source.split()) for source in sources])
     rows = []
     for low, high in zip((0, *LENGTHS), (*LENGTHS, 10**9), strict=True):
-        chosen = np.flatnonzero((lengths > low) & (lengths <= high))
-        if len(chosen):
+        chosen = np.flatnonzero((lengths > low) & (lengths <= high)).tolist()
+        if chosen:
             found = [translations[k] for k in chosen]
             wanted = [[references[k] for k in chosen]]
             label = f"over {low}" if high == 10**9 else f"{low + 1} to {high}"

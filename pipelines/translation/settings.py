@@ -28,7 +28,7 @@ class TranslationSettings(Settings):
     attention: str = setting(
         "bahdanau",
         "how the decoder looks back at the source: bahdanau (additive), luong (dot product), "
-        "or none, when one vector of fixed size must hold the whole sentence",
+        "or none: one vector of fixed size must hold the whole sentence",
         choices=("bahdanau", "luong", "none"),
     )
     tokens: str = setting(

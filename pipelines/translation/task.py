@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,8 @@ class TranslationTask(Task[Pair, TranslationSettings], Answering, Typed[Pair]):
         super().__init__(settings, learnt)
         self._pairs: dict[int, Pair] = {}  # by what `element` puts into a batch for them
         self._scored: tuple[keras.Model | None, dict[int, str]] = (None, {})
+        self._scoring: tuple[keras.Model | None, Callable[..., Any]] = (None, tuple)
+        self._told = False
 
     # --- data -----------------------------------------------------------------------------------
 
@@ -131,10 +134,6 @@ class TranslationTask(Task[Pair, TranslationSettings], Answering, Typed[Pair]):
 
     def model(self) -> keras.Model:
         settings = self.settings
-        if settings.bptt_steps is not None:
-            raise UserError(
-                "--bptt-steps is for sequences without end; a sentence is read whole. Leave it out."
-            )
         model = TranslationModel(
             source_size=self.source.size,
             target_size=self.target.size,
@@ -146,6 +145,7 @@ class TranslationTask(Task[Pair, TranslationSettings], Answering, Typed[Pair]):
             dropout=settings.dropout,
             scheduled_sampling=settings.scheduled_sampling,
             seed=settings.seed,
+            bptt_steps=settings.bptt_steps,
         )
         model.build({"source": (None, None), "before": (None, None)})
         return model
@@ -162,25 +162,18 @@ class TranslationTask(Task[Pair, TranslationSettings], Answering, Typed[Pair]):
         """`bleu`, `chrf` (0 to 100) and `exact_match` of what the search finds; `perplexity`, e to
         the mean nats a token of the references."""
         self._check(model)
-        search = searcher(model, self.settings.beam, n_best=1)
-
-        @tf.function(reduce_retracing=True, autograph=False)
-        def work(inputs, target, weight):
-            logits = model({key: inputs[key] for key in ("source", "before")}, training=False)
-            cost = tf.reduce_sum(scores.nats(target, logits) * weight)
-            return cost, tf.reduce_sum(weight), search(inputs["source"])["tokens"][:, 0]
-
+        self._tell_signatures()
+        work = self._scorer(model, batches.element_spec)
         cost, count = 0.0, 0.0
         found: list[tuple[int, str]] = []
         for inputs, target, weight in batches:
-            nats, tokens, translations = work(inputs, target, weight)
+            nats, tokens, texts = work(inputs, target, weight)
             cost, count = cost + float(nats), count + float(tokens)
-            texts = self.target.texts(translations).numpy()
             keys = inputs["pair"].numpy().tolist()
             real = (inputs["source"][:, 0] != 0).numpy()
             found += [
                 (key, text.decode())
-                for key, text, pair in zip(keys, texts, real, strict=True)
+                for key, text, pair in zip(keys, texts.numpy(), real, strict=True)
                 if pair
             ]
         self._scored = (model, dict(found))
@@ -190,6 +183,24 @@ class TranslationTask(Task[Pair, TranslationSettings], Answering, Typed[Pair]):
             self.learnt["bleu_tokenizer"],
         )
         return {**reached, "perplexity": math.exp(cost / count)}
+
+    def _scorer(self, model: keras.Model, spec: Any) -> Callable[..., Any]:
+        """Nats, tokens and translations of a batch: one graph, for batches of every length."""
+        if self._scoring[0] is not model:
+            search = searcher(model, self.settings.beam, n_best=1)
+
+            def work(inputs, target, weight):
+                logits = model({key: inputs[key] for key in ("source", "before")}, training=False)
+                cost = tf.reduce_sum(scores.nats(target, logits) * weight)
+                best = search(inputs["source"])["tokens"][:, 0]
+                return cost, tf.reduce_sum(weight), self.target.texts(best)
+
+            any_size = tf.nest.map_structure(
+                lambda each: tf.TensorSpec([None] * each.shape.rank, each.dtype), spec
+            )
+            graph = tf.function(work, input_signature=any_size, autograph=False)
+            self._scoring = (model, graph)
+        return self._scoring[1]
 
     def fit_floors(self, records: Sequence[Pair]) -> dict[str, np.ndarray]:
         return floors.remember(records)
@@ -293,17 +304,26 @@ class TranslationTask(Task[Pair, TranslationSettings], Answering, Typed[Pair]):
     ) -> Iterator[dict[str, Any]]:
         """The answers, each with a picture of its alignments; several get numbers."""
         path = Path(out).with_suffix(".png")
+        tokens = tf.TensorSpec((None, None), tf.int32)
+        look = tf.function(model.alignments, input_signature=[tokens] * 2, autograph=False)
         first = list(itertools.islice(answers, 2))
         for k, answer in enumerate(itertools.chain(first, answers), 1):
             source = self.source.numbers(tf.constant([answer["source"]])).to_tensor()
             target = self.target.numbers(tf.constant([answer["translation"]])).to_tensor()
             pictures.draw_alignments(
-                model.alignments(source, tf.concat([[[START]], target[:, :-1]], 1))[0].numpy(),
+                look(source, tf.concat([[[START]], target[:, :-1]], 1))[0].numpy(),
                 self.source.shown(source[0].numpy().tolist()),
                 self.target.shown(target[0].numpy().tolist()),
                 path if len(first) == 1 else path.with_name(f"{path.stem}-{k}.png"),
             )
             yield answer
+
+    def _tell_signatures(self) -> None:
+        """sacreBLEU's signatures, once: without them a figure cannot be compared."""
+        if not self._told:
+            for name, text in scores.signatures(self.learnt["bleu_tokenizer"]).items():
+                print(f"{name}: {text}", file=sys.stderr)
+            self._told = True
 
     def _check(self, model: keras.Model) -> None:
         """Refuses a vocabulary that does not fit the model: its config.json was changed."""
