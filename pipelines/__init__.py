@@ -62,6 +62,15 @@ TASKS: dict[str, TaskRow] = {
         metric="nll (nats a step)",
         data="drawn, --length N",
     ),
+    "charlm": TaskRow(
+        task="pipelines.charlm.task:CharLMTask",
+        settings="pipelines.charlm.settings:CharLMSettings",
+        shape="one-to-many",
+        input="a text file, plain or .gz",
+        output="the next character; new text",
+        metric="nll (nats a character)",
+        data="Python's documentation topics",
+    ),
 }
 
 

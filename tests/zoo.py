@@ -105,6 +105,19 @@ def _write_reviews(folder: Path) -> Path:
     return source
 
 
+def _write_text(folder: Path) -> Path:
+    """Sums in words, a line each."""
+    words = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+    source = folder / "sums.txt"
+    lines = (
+        f"{a} and {b} is {words[i + j]}\n"
+        for i, a in enumerate(words)
+        for j, b in enumerate(words[: 9 - i])
+    )
+    source.write_text("".join(lines))
+    return source
+
+
 _DRAWN = {"units": 4, "epochs": 1, "train_size": 16, "valid_size": 4, "test_size": 4}
 
 TASKS: dict[str, TaskSample] = {
@@ -114,4 +127,8 @@ TASKS: dict[str, TaskSample] = {
     ),
     "adding": TaskSample(write=None, settings={"length": 8, **_DRAWN}),
     "copy": TaskSample(write=None, settings={"length": 3, "cell": "min_gru", **_DRAWN}),
+    "charlm": TaskSample(
+        write=_write_text,
+        settings={"units": 4, "embedding": 4, "window": 16, "batch_size": 4, "epochs": 1},
+    ),
 }
