@@ -44,6 +44,16 @@ TASKS: dict[str, TaskRow] = {
         metric="accuracy",
         data="reviews written for this project",
     ),
+    "translation": TaskRow(
+        task="pipelines.translation.task:TranslationTask",
+        settings="pipelines.translation.settings:TranslationSettings",
+        shape="many-to-many, another length",
+        input="pairs of sentences: a table, or line-aligned files",
+        output="translations, n-best",
+        metric="bleu (sacreBLEU)",
+        data="dates in 37 languages",
+        options="pipelines.translation.settings:TranslationOptions",
+    ),
     "adding": TaskRow(
         task="pipelines.memory.adding:AddingTask",
         settings="pipelines.memory.settings:AddingSettings",

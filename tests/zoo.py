@@ -118,12 +118,26 @@ def _write_text(folder: Path) -> Path:
     return source
 
 
+def _write_pairs(folder: Path) -> Path:
+    """Sentences whose words have one translation each."""
+    words = {"a": "un", "green": "vert", "red": "rouge", "bird": "oiseau", "tree": "arbre"}
+    source = folder / "pairs.tsv"
+    sentences = [f"{x} {y} {z}" for x in words for y in words for z in words]
+    lines = (f"{text}\t{' '.join(map(words.get, text.split()))}\n" for text in sentences)
+    source.write_text("".join(lines))
+    return source
+
+
 _DRAWN = {"units": 4, "epochs": 1, "train_size": 16, "valid_size": 4, "test_size": 4}
 
 TASKS: dict[str, TaskSample] = {
     "music": TaskSample(write=_write_rolls, settings={"units": 8, "epochs": 1}),
     "sentiment": TaskSample(
         write=_write_reviews, settings={"units": 4, "embedding": 4, "epochs": 1}
+    ),
+    "translation": TaskSample(
+        write=_write_pairs,
+        settings={"units": 4, "embedding": 4, "vocabulary": 40, "beam": 2, "epochs": 1},
     ),
     "adding": TaskSample(write=None, settings={"length": 8, **_DRAWN}),
     "copy": TaskSample(write=None, settings={"length": 3, "cell": "min_gru", **_DRAWN}),
