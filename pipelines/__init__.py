@@ -54,6 +54,16 @@ TASKS: dict[str, TaskRow] = {
         data="dates in 37 languages",
         options="pipelines.translation.settings:TranslationOptions",
     ),
+    "dna": TaskRow(
+        task="pipelines.dna.task:DNATask",
+        settings="pipelines.dna.settings:DNASettings",
+        options="pipelines.dna.settings:DNAOptions",
+        shape="many-to-one or many-to-many",
+        input="FASTA, CSV sequence,label or BED",
+        output="a label a sequence, or a label a letter",
+        metric="accuracy",
+        data="simulated splice sites",
+    ),
     "adding": TaskRow(
         task="pipelines.memory.adding:AddingTask",
         settings="pipelines.memory.settings:AddingSettings",

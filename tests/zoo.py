@@ -128,6 +128,19 @@ def _write_pairs(folder: Path) -> Path:
     return source
 
 
+def _write_fasta(folder: Path) -> Path:
+    """Two classes of sequences, with a motif and without, a FASTA file each."""
+    source = folder / "sequences"
+    source.mkdir()
+    for label, motif in (("tata", "TATAAT"), ("other", "GCGCGC")):
+        entries = [
+            f">{label}-{k}\n{'ACGT'[k % 4] * 4}{motif}{'ACGT'[k // 4] * (4 + k % 2)}\n"
+            for k in range(16)
+        ]
+        (source / f"{label}.fa").write_text("".join(entries))
+    return source
+
+
 _DRAWN = {"units": 4, "epochs": 1, "train_size": 16, "valid_size": 4, "test_size": 4}
 
 TASKS: dict[str, TaskSample] = {
@@ -138,6 +151,9 @@ TASKS: dict[str, TaskSample] = {
     "translation": TaskSample(
         write=_write_pairs,
         settings={"units": 4, "embedding": 4, "vocabulary": 40, "beam": 2, "epochs": 1},
+    ),
+    "dna": TaskSample(
+        write=_write_fasta, settings={"units": 4, "filters": 4, "filter_width": 5, "epochs": 1}
     ),
     "adding": TaskSample(write=None, settings={"length": 8, **_DRAWN}),
     "copy": TaskSample(write=None, settings={"length": 3, "cell": "min_gru", **_DRAWN}),

@@ -126,7 +126,11 @@ def _pieces(path: Path, file: BinaryIO) -> Iterator[Header | Letters]:
 
 
 def _check_beginning(path: Path, line: int, text: bytes) -> None:
-    if any(byte < 9 or 13 < byte < 32 for byte in text):
+    try:
+        binary = any(ord(letter) < 9 or 13 < ord(letter) < 32 for letter in text.decode())
+    except UnicodeDecodeError:
+        binary = True
+    if binary:
         raise UserError(
             f"{path}: expected FASTA, `>name` and lines of letters. Received: a binary file."
         )

@@ -13,6 +13,7 @@ from keras import ops
 from pipelines.dna import floors, simulation
 from pipelines.dna.ranking import label_scores
 from pipelines.dna.sequences import BioSequence
+from pipelines.errors import UserError
 
 
 @keras.saving.register_keras_serializable("rnnkit")
@@ -66,6 +67,11 @@ def model_scores(
     probabilities, truth, units = (
         np.concatenate(parts) for parts in zip(*collected(), strict=True)
     )
+    if (truth < 0).any():
+        raise UserError(
+            f"{int((truth < 0).sum())} of {len(truth)} answers have no label to be scored by. "
+            "Expected labels, as in training; `rnnkit predict` needs none."
+        )
     _, units = np.unique(units, return_inverse=True)  # without the rows that fill batches
     return label_scores(probabilities, truth, labels, units)
 

@@ -97,7 +97,7 @@ class DNASettings(Settings):
         20000, "sequences of the default data, which are simulated", minimum=100, reading=True
     )
     simulated_length: int = setting(
-        80, "letters of each simulated sequence", minimum=44, reading=True
+        80, "letters of each simulated sequence", minimum=45, reading=True
     )
 
 

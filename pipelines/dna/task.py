@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from pipelines.dna.scoring import score_all, scorer
 from pipelines.dna.sequences import BioSequence
 from pipelines.dna.settings import DNAOptions, DNASettings
 from pipelines.errors import UserError
-from pipelines.task import Answering, Reading, Served, Task, Tensors
+from pipelines.task import Answering, Dropped, Reading, Served, Task, Tensors
 
+NO_LABEL = -1
 FEWEST_STEPS = 100  # of the recurrent layers, where the pooling is left to the task
 MOST_KMERS = 1024  # numbers a step
 
@@ -57,15 +59,63 @@ class DNATask(Task[BioSequence, DNASettings], Answering):
     # --- data -----------------------------------------------------------------------------------
 
     def read(self, source: str | None) -> Reading[BioSequence]:
-        try:
+        if not self.learnt:
             return reading.read_labelled(source, self.settings)
+        try:
+            found = reading.read_labelled(source, self.settings)
         except reading.NoLabelsError:
-            if not self.learnt:
-                raise
-            return reading.read_unlabelled(str(source), self.settings)
+            found = reading.read_unlabelled(str(source), self.settings)
+        self._check_labels(record for records in found.parts.values() for record in records)
+        return self._fitting(found, source)
+
+    def _fitting(self, found: Reading[BioSequence], source: str | None) -> Reading[BioSequence]:
+        """The same without sequences of lengths that the trained model cannot take."""
+        parts: dict[str, list[BioSequence]] = {part: [] for part in found.parts}
+        dropped = list(found.dropped)
+        for part, records in found.parts.items():
+            for record in records:
+                if reason := unfit(len(record.letters), self.learnt["length"]):
+                    dropped.append(Dropped(record.name, reason))
+                else:
+                    parts[part].append(record)
+        if not any(parts.values()):
+            last = dropped[-1]
+            raise UserError(f"{last.place}: {last.reason}. Nothing is left to read of {source}.")
+        return dataclasses.replace(found, parts=parts, dropped=dropped)
+
+    def check_parts(self, parts: Mapping[str, Sequence[BioSequence]]) -> None:
+        """What is validated and tested must have labels and lengths that training can teach."""
+        train = parts["train"]
+        labels = {str(label) for record in train for label in _labels(record)}
+        lengths = {len(record.letters) for record in train}
+        if self.settings.per_base or len(lengths) != 1:
+            lengths = set()
+        for part, records in parts.items():
+            for record in records:
+                if unknown := {str(label) for label in _labels(record)} - labels:
+                    raise UserError(
+                        f"{record.name}: label {min(unknown)} stands in the {part} part and "
+                        f"nowhere in the training part, which has {', '.join(sorted(labels))}."
+                    )
+                if lengths and len(record.letters) not in lengths:
+                    raise UserError(
+                        f"{record.name}: {len(record.letters)} letters in the {part} part, but "
+                        f"all training sequences have {min(lengths)}. Give sequences of several "
+                        "lengths to train on, or cut these."
+                    )
+
+    def _check_labels(self, records: Iterable[BioSequence]) -> None:
+        known = self.learnt["labels"]
+        for record in records:
+            for label in _labels(record):
+                if label is not None and label not in known:
+                    raise UserError(
+                        f"{record.name}: expected one of the labels {', '.join(known)}. Received: "
+                        f"{label}."
+                    )
 
     def learn(self, records: Sequence[BioSequence]) -> dict[str, Any]:
-        found = {label for r in records for label in (r.labels or [str(r.label)])}
+        found = {str(label) for record in records for label in _labels(record)}
         if len(found) < 2:
             raise UserError(
                 f"expected at least two labels in the training part. Received: "
@@ -88,9 +138,7 @@ class DNATask(Task[BioSequence, DNASettings], Answering):
         lengths = [len(record.letters) for record in records]
         kind = ALPHABETS[self.settings.alphabet]
         letters = collections.Counter("".join(record.letters for record in records))
-        labels = collections.Counter(
-            label for record in records for label in (record.labels or [str(record.label)])
-        )
+        labels = collections.Counter(str(label) for record in records for label in _labels(record))
         total = sum(lengths)
         return {
             "letters": str(total),
@@ -114,17 +162,8 @@ class DNATask(Task[BioSequence, DNASettings], Answering):
         }
 
     def element(self, record: BioSequence) -> dict[str, np.ndarray]:
-        if reason := unfit(len(record.letters), self.learnt["length"]):
-            raise UserError(f"{record.name}: has {reason}.")
         number = {label: k for k, label in enumerate(self.learnt["labels"])}
-        given = record.labels or (record.label,)
-        for label in given:
-            if label not in number:
-                raise UserError(
-                    f"{record.name}: expected one of the labels {', '.join(number)}. Received: "
-                    f"{'no label' if label is None else label}."
-                )
-        numbers = np.array([number[str(label)] for label in given], np.int32)
+        numbers = np.array([number.get(str(x), NO_LABEL) for x in _labels(record)], np.int32)
         return {
             "letters": np.frombuffer(record.letters.encode(), np.uint8),
             "label": numbers if self.settings.per_base else numbers[0],
@@ -214,7 +253,7 @@ class DNATask(Task[BioSequence, DNASettings], Answering):
     def plots(self, model: keras.Model, records: Sequence[BioSequence], folder: str) -> None:
         labels = self.learnt["labels"]
         answers = list(score_all(scorer(model), (record.letters for record in records)))
-        truth = [labels.index(label) for r in records for label in (r.labels or [str(r.label)])]
+        truth = [labels.index(label) for record in records for label in _labels(record)]
         whole = np.concatenate(answers) if self.settings.per_base else np.stack(answers)
         plots.curves(whole, np.array(truth), labels, Path(folder) / "curves.png")
 
@@ -249,3 +288,7 @@ class DNATask(Task[BioSequence, DNASettings], Answering):
 
     def requests(self, records: Sequence[BioSequence]) -> dict[str, dict[str, np.ndarray]]:
         return serving.requests(records)
+
+
+def _labels(record: BioSequence) -> Sequence[str | None]:
+    return (record.label,) if record.labels is None else record.labels

@@ -33,13 +33,13 @@ def by_hand(letters: str, motif: tuple, place: int, before: int) -> float:
 
 def test_the_best_answer_is_bayes_rule_by_hand():
     """The share of the optimum that a run prints stands and falls with it."""
-    records = simulation.simulate(12, 44, seed=1)
+    records = simulation.simulate(12, 45, seed=1)
     found = simulation.best_answers(records, LABELS)
     for record, answer in zip(records, found, strict=True):
         likelihoods = []
         for label in LABELS:
             over = [
-                by_hand(record.letters, motif, simulation.first_place(44) + k, before)
+                by_hand(record.letters, motif, simulation.first_place(45) + k, before)
                 for motif, before in simulation.MOTIFS[label]
                 for k in range(PLACES)
             ]
@@ -59,13 +59,13 @@ def test_the_best_answer_is_calibrated():
 
 
 def test_the_best_answer_for_letters_is_the_sum_over_places():
-    records = simulation.simulate(9, 44, seed=4, per_base=True)
+    records = simulation.simulate(9, 45, seed=4, per_base=True)
     labels = ["exon", "intron", "none"]
     assert set(records[0].labels) == {"intron", "exon"}
     assert set(records[1].labels) == {"none"}
     assert records[2].labels[0] == "exon"
     found = simulation.best_answers(records, labels)
-    whole = simulation.simulate(9, 44, seed=4)
+    whole = simulation.simulate(9, 45, seed=4)
     of_sequence = simulation.best_answers(whole, LABELS)
     for letters, sequence in zip(found, of_sequence, strict=True):
         np.testing.assert_allclose(letters.sum(1), 1)
