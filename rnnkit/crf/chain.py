@@ -34,6 +34,15 @@ Tensor = Any
 _NEVER = -1e30  # log 0 as a number whose differences are numbers
 
 
+def working_dtype(*dtypes: Any) -> str:
+    """float64 where it is among `dtypes`, else float32: sums of exponentials need no less.
+
+    `keras.backend.result_type` makes float32 of both together on JAX.
+    """
+    known = {keras.backend.standardize_dtype(dtype) for dtype in dtypes}
+    return "float64" if "float64" in known else "float32"
+
+
 class Chain(NamedTuple):
     """Scores of a batch of chains of equal dtype: emissions (B, T, K), transitions (K, K), start
     (K,) and end (K,), any of them -inf; the number of real steps (B,), or None for all."""
@@ -92,8 +101,10 @@ def log_partition(chain: Chain) -> Tensor:
     """
 
     @ops.custom_gradient
-    def run(emissions, transitions, start, end):
-        given = Chain(emissions, transitions, start, end, chain.lengths)
+    def run(emissions, transitions, start, end, *lengths):
+        given = Chain(
+            emissions, transitions, start, end, *(ops.cast(each, "int32") for each in lengths)
+        )
         found = expectations(given)
         last = given.last()[..., None]
 
@@ -105,11 +116,14 @@ def log_partition(chain: Chain) -> Tensor:
                 ops.sum(d[:, None, None] * found.moves, axis=0),
                 ops.sum(d_emissions[:, :1], axis=(0, 1)),
                 ops.sum(ops.where(last, d_emissions, 0.0), axis=(0, 1)),
+                *(ops.zeros_like(each) for each in lengths),
             )
 
         return found.log_partition, gradient
 
-    return run(*chain[:4])
+    # As numbers among the arguments: JAX lets such a function close over nothing that it traces.
+    lengths = () if chain.lengths is None else (ops.cast(chain.lengths, chain.emissions.dtype),)
+    return run(*chain[:4], *lengths)
 
 
 def expectations(chain: Chain) -> Expectations:

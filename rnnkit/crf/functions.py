@@ -9,11 +9,10 @@ between, is as if it were not there. A score of -inf forbids. Half precision is 
 
 from __future__ import annotations
 
-import keras
 import numpy as np
 from keras import ops
 
-from rnnkit.crf.chain import Chain, Tensor, expectations, log_partition
+from rnnkit.crf.chain import Chain, Tensor, expectations, log_partition, working_dtype
 from rnnkit.crf.masks import Front
 from rnnkit.crf.viterbi import best_path
 
@@ -154,7 +153,7 @@ def crf_marginals(
 def _chain(emissions, transitions, start, end, mask) -> tuple[Chain, Front | None]:
     """The real steps of every row, at its front, and where they were."""
     emissions, transitions = map(ops.convert_to_tensor, (emissions, transitions))
-    dtype = keras.backend.result_type(emissions.dtype, transitions.dtype, "float32")
+    dtype = working_dtype(emissions.dtype, transitions.dtype)
     emissions, transitions = ops.cast(emissions, dtype), ops.cast(transitions, dtype)
     if len(emissions.shape) != 3 or emissions.shape[-1] is None:
         raise ValueError(

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from rnnkit.crf.chain import Tensor
+from rnnkit.crf.chain import Tensor, working_dtype
 from rnnkit.crf.functions import crf_decode, crf_marginals
 from rnnkit.crf.potentials import pack, unpack
 
@@ -102,7 +102,7 @@ class CRF(keras.layers.Layer):
     def call(self, emissions: Tensor, mask: Tensor | None = None) -> Tensor:
         if len(emissions.shape) != 3 or emissions.shape[-1] != self.tags:
             self.build(emissions.shape)  # says what is wrong
-        dtype = keras.backend.result_type(emissions.dtype, self.variable_dtype, "float32")
+        dtype = working_dtype(emissions.dtype, self.variable_dtype)
         transitions, start, end = (
             ops.cast(weight, dtype) for weight in (self.transitions, self.start, self.end)
         )
@@ -122,7 +122,7 @@ class CRF(keras.layers.Layer):
         return batch, None if steps is None else steps + k, k + 2
 
     def compute_output_spec(self, emissions: Any, mask: Any = None) -> keras.KerasTensor:
-        dtype = keras.backend.result_type(emissions.dtype, self.variable_dtype, "float32")
+        dtype = working_dtype(emissions.dtype, self.variable_dtype)
         return keras.KerasTensor(self.compute_output_shape(emissions.shape), dtype)
 
     def get_config(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from rnnkit.crf.chain import Tensor
+from rnnkit.crf.chain import Tensor, working_dtype
 from rnnkit.crf.functions import crf_decode, crf_log_likelihood
 from rnnkit.crf.potentials import unpack
 
@@ -52,7 +52,7 @@ class CRFLoss(keras.losses.Loss):
         dtype: Any = None,
     ) -> None:
         if dtype is None:
-            dtype = keras.backend.result_type(keras.config.floatx(), "float32")
+            dtype = working_dtype(keras.config.floatx())
         super().__init__(name=name, reduction=reduction, dtype=dtype)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Tensor:
