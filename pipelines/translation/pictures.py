@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from matplotlib.figure import Figure
 
 from pipelines.files import replacing
+from pipelines.translation.language import START, Language
+from pipelines.translation.model import TranslationModel
 
 _BLANK = "␣"  # stands for the blank that belongs to a token
 
@@ -53,6 +58,37 @@ def draw_by_length(curves: Mapping[str, list[tuple[str, int, float]]], path: Pat
     if len(curves) > 1:
         axes.legend()
     _save(figure, path)
+
+
+def drawn(
+    answers: Iterable[dict[str, Any]],
+    model: TranslationModel,
+    source: Language,
+    target: Language,
+    out: Path,
+) -> Iterator[dict[str, Any]]:
+    """The answers as they come, each with a picture of its alignments; several get numbers.
+
+    Args:
+        answers: with `source` and `translation`.
+        model, source, target: what translated them.
+        out: file of the picture; its suffix becomes .png.
+    """
+    path = out.with_suffix(".png")
+    tokens = tf.TensorSpec((None, None), tf.int32)
+    look = tf.function(model.alignments, input_signature=[tokens] * 2, autograph=False)
+    remaining = iter(answers)
+    first = list(itertools.islice(remaining, 2))
+    for k, answer in enumerate(itertools.chain(first, remaining), 1):
+        read = source.numbers(tf.constant([answer["source"]])).to_tensor()
+        wrote = target.numbers(tf.constant([answer["translation"]])).to_tensor()
+        draw_alignments(
+            look(read, tf.concat([[[START]], wrote[:, :-1]], axis=1))[0].numpy(),
+            source.shown(read[0].numpy().tolist()),
+            target.shown(wrote[0].numpy().tolist()),
+            path if len(first) == 1 else path.with_name(f"{path.stem}-{k}.png"),
+        )
+        yield answer
 
 
 def _visible(token: str) -> str:

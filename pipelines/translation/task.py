@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
-import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +19,7 @@ from pipelines.translation.language import START, Language, learn_language
 from pipelines.translation.model import TranslationModel
 from pipelines.translation.pairs import Pair, spaced
 from pipelines.translation.reading import read_pairs
+from pipelines.translation.scoring import Scorer
 from pipelines.translation.searching import searcher, translator
 from pipelines.translation.settings import TranslationOptions, TranslationSettings
 
@@ -45,8 +44,7 @@ class TranslationTask(Task[Pair, TranslationSettings], Answering, Typed[Pair]):
     def __init__(self, settings: TranslationSettings, learnt: dict[str, Any] | None = None) -> None:
         super().__init__(settings, learnt)
         self._pairs: dict[int, Pair] = {}  # by what `element` puts into a batch for them
-        self._scored: tuple[keras.Model | None, dict[int, str]] = (None, {})
-        self._scoring: tuple[keras.Model | None, Callable[..., Any]] = (None, tuple)
+        self._scorer: Scorer | None = None
         self._told = False
 
     # --- data -----------------------------------------------------------------------------------
@@ -163,44 +161,20 @@ class TranslationTask(Task[Pair, TranslationSettings], Answering, Typed[Pair]):
         the mean nats a token of the references."""
         self._check(model)
         self._tell_signatures()
-        work = self._scorer(model, batches.element_spec)
-        cost, count = 0.0, 0.0
-        found: list[tuple[int, str]] = []
-        for inputs, target, weight in batches:
-            nats, tokens, texts = work(inputs, target, weight)
-            cost, count = cost + float(nats), count + float(tokens)
-            keys = inputs["pair"].numpy().tolist()
-            real = (inputs["source"][:, 0] != 0).numpy()
-            found += [
-                (key, text.decode())
-                for key, text, pair in zip(keys, texts.numpy(), real, strict=True)
-                if pair
-            ]
-        self._scored = (model, dict(found))
+        scorer = self._scorer_of(model)
+        perplexity, keys = scorer.score(batches)
         reached = scores.text_scores(
-            [text for _, text in found],
-            [self._pairs[key].target for key, _ in found],
+            [scorer.translations[key] for key in keys],
+            [self._pairs[key].target for key in keys],
             self.learnt["bleu_tokenizer"],
         )
-        return {**reached, "perplexity": math.exp(cost / count)}
+        return {**reached, "perplexity": perplexity}
 
-    def _scorer(self, model: keras.Model, spec: Any) -> Callable[..., Any]:
-        """Nats, tokens and translations of a batch: one graph, for batches of every length."""
-        if self._scoring[0] is not model:
-            search = searcher(model, self.settings.beam, n_best=1)
-
-            def work(inputs, target, weight):
-                logits = model({key: inputs[key] for key in ("source", "before")}, training=False)
-                cost = tf.reduce_sum(scores.nats(target, logits) * weight)
-                best = search(inputs["source"])["tokens"][:, 0]
-                return cost, tf.reduce_sum(weight), self.target.texts(best)
-
-            any_size = tf.nest.map_structure(
-                lambda each: tf.TensorSpec([None] * each.shape.rank, each.dtype), spec
-            )
-            graph = tf.function(work, input_signature=any_size, autograph=False)
-            self._scoring = (model, graph)
-        return self._scoring[1]
+    def _scorer_of(self, model: keras.Model) -> Scorer:
+        """The same for one model, so that what it wrote is drawn without being written again."""
+        if self._scorer is None or self._scorer.model is not model:
+            self._scorer = Scorer(model, self.target, self.settings.beam)
+        return self._scorer
 
     def fit_floors(self, records: Sequence[Pair]) -> dict[str, np.ndarray]:
         return floors.remember(records)
@@ -272,10 +246,10 @@ class TranslationTask(Task[Pair, TranslationSettings], Answering, Typed[Pair]):
 
     def plots(self, model: keras.Model, records: Sequence[Pair], folder: str) -> None:
         """BLEU by the length of the source; where the decoder looked, for some sentences."""
-        scored_by, found = self._scored
+        written = self._scorer_of(model).translations
         keys = [int(self.element(pair)["pair"]) for pair in records]
-        if scored_by is model and all(key in found for key in keys):
-            translations = [found[key] for key in keys]
+        if all(key in written for key in keys):
+            translations = [written[key] for key in keys]
         else:
             translations = [answer["translation"] for answer in self.predict(model, records)]
         rows = scores.bleu_by_length(
@@ -288,7 +262,7 @@ class TranslationTask(Task[Pair, TranslationSettings], Answering, Typed[Pair]):
         if self.settings.attention != "none":
             shown = zip(records[:SHOWN], translations, strict=False)
             answers = [{"source": pair.source, "translation": text} for pair, text in shown]
-            for _ in self._drawn(model, iter(answers), f"{folder}/attention.png"):
+            for _ in self._drawn(model, answers, f"{folder}/attention.png"):
                 pass
 
     def _translate(self, model: keras.Model, beam: int, n_best: int) -> answering.Translate:
@@ -300,23 +274,9 @@ class TranslationTask(Task[Pair, TranslationSettings], Answering, Typed[Pair]):
         )
 
     def _drawn(
-        self, model: keras.Model, answers: Iterator[dict[str, Any]], out: str
+        self, model: keras.Model, answers: Iterable[dict[str, Any]], out: str
     ) -> Iterator[dict[str, Any]]:
-        """The answers, each with a picture of its alignments; several get numbers."""
-        path = Path(out).with_suffix(".png")
-        tokens = tf.TensorSpec((None, None), tf.int32)
-        look = tf.function(model.alignments, input_signature=[tokens] * 2, autograph=False)
-        first = list(itertools.islice(answers, 2))
-        for k, answer in enumerate(itertools.chain(first, answers), 1):
-            source = self.source.numbers(tf.constant([answer["source"]])).to_tensor()
-            target = self.target.numbers(tf.constant([answer["translation"]])).to_tensor()
-            pictures.draw_alignments(
-                look(source, tf.concat([[[START]], target[:, :-1]], 1))[0].numpy(),
-                self.source.shown(source[0].numpy().tolist()),
-                self.target.shown(target[0].numpy().tolist()),
-                path if len(first) == 1 else path.with_name(f"{path.stem}-{k}.png"),
-            )
-            yield answer
+        return pictures.drawn(answers, model, self.source, self.target, Path(out))
 
     def _tell_signatures(self) -> None:
         """sacreBLEU's signatures, once: without them a figure cannot be compared."""
