@@ -9,7 +9,8 @@ from pipelines.settings import Settings, setting
 
 @dataclass(frozen=True, kw_only=True)
 class CharLMSettings(Settings):
-    """Defaults chosen on the validation part of tinyshakespeare (`benchmarks/charlm.md`)."""
+    """Defaults for a text of a million characters and half an hour on two cores. They were set
+    before anything was tuned; what they reach, and what does, stands in `benchmarks/charlm.md`."""
 
     changeable = frozenset({"epochs", "sample_every"})
 
