@@ -9,6 +9,7 @@ import tensorflow_datasets as tfds
 
 from pipelines.errors import UserError
 from pipelines.ner.reading import Tagged
+from pipelines.ner.sentences import Sentence
 from pipelines.tfds import prepared_builder
 
 SPLITS = {"train": "train", "validation": "valid", "valid": "valid", "dev": "valid", "test": "test"}
@@ -43,6 +44,16 @@ def read_dataset(source: str, tag_column: str = "") -> Iterator[Tagged]:
                 tuple(f"{place} token {k}" for k in range(1, len(texts) + 1)),
                 "",
             )
+
+
+def read_tokens(source: str) -> Iterator[Sentence]:
+    """The sentences of every split, in a stream, without their tags.
+
+    Raises:
+        UserError: as of `read_dataset`.
+    """
+    for tagged in read_dataset(source):
+        yield Sentence(tagged.places[0], tagged.tokens)
 
 
 def _features(source: str, features: Any, tag_column: str) -> tuple[str, str]:

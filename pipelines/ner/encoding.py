@@ -59,11 +59,10 @@ class Encoding:
 
     def __call__(self, tokens: tf.Tensor) -> Features:
         tokens = tf.strings.unicode_transcode(tokens, "UTF-8", "UTF-8", errors="replace")
-        spelled = tf.strings.unicode_split(shorten(tokens), "UTF-8")  # (batch, T, None)
+        spelled = tf.strings.unicode_split(tf.reshape(shorten(tokens), [-1]), "UTF-8")
         numbers = spelled.with_flat_values(self.characters(spelled.flat_values))
-        shape = tf.shape(tokens)
-        characters = numbers.to_tensor(shape=(None, None, LONGEST))
-        characters = tf.reshape(characters, (shape[0], shape[1], LONGEST))
+        rows = numbers.to_tensor(shape=(None, LONGEST))
+        characters = tf.reshape(rows, tf.concat([tf.shape(tokens), [LONGEST]], axis=0))
         fits = [tf.strings.regex_full_match(tokens, pattern) for pattern in SHAPES.values()]
         return {
             "words": tf.cast(self.words(normal(tokens)), tf.int32),

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 import rnnkit
 from pipelines.cells import bidirectional_layer
 from pipelines.ner.encoding import LONGEST, SHAPES
+from pipelines.text.vectors import Vectors
 from pipelines.text.vocabulary import FIRST, UNKNOWN
 
 Tensor = Any
@@ -106,7 +106,6 @@ def tagger(
     character_embedding: int,
     character_units: int,
     bptt_steps: int | None = None,
-    vectors: np.ndarray | None = None,
 ) -> keras.Model:
     """A new model from what `pipelines.ner.encoding.Encoding` gives to the potentials of a CRF.
 
@@ -125,15 +124,15 @@ def tagger(
         embedding: int, width of the vector of a word.
         word_dropout: float, see `WordDropout`.
         character_embedding, character_units: int, see `Spelling`.
-        vectors: None, or (words, embedding), where the words' vectors start.
     """
     inputs = {
         "words": keras.Input((None,), dtype="int32", name="words"),
         "characters": keras.Input((None, LONGEST), dtype="int32", name="characters"),
         "shapes": keras.Input((None, len(SHAPES)), dtype="float32", name="shapes"),
     }
-    table = keras.layers.Embedding(words, embedding, name="word_vectors")
-    known = table(WordDropout(word_dropout, seed=1, name="word_dropout")(inputs["words"]))
+    known = keras.layers.Embedding(words, embedding, name="word_vectors")(
+        WordDropout(word_dropout, seed=1, name="word_dropout")(inputs["words"])
+    )
     spelled = Spelling(characters, character_embedding, cell, character_units, name="spelling")(
         inputs["characters"]
     )
@@ -153,7 +152,17 @@ def tagger(
     emissions = keras.layers.Dense(len(labels), name="emissions")(x)
     constraints = None if scheme is None else rnnkit.crf_constraints(labels, scheme)
     potentials = rnnkit.CRF(len(labels), constraints=constraints, name="crf")(emissions, mask=mask)
-    model = keras.Model(inputs, potentials, name="tagger")
-    if vectors is not None:
-        table.embeddings.assign(vectors)
-    return model
+    return keras.Model(inputs, potentials, name="tagger")
+
+
+def start_from(model: keras.Model, vectors: Vectors) -> None:
+    """Puts pretrained vectors where there are some; the others stay as they were drawn.
+
+    Args:
+        model: what `tagger` made.
+        vectors: of its vocabulary.
+    """
+    table = model.get_layer("word_vectors")
+    (rows,) = table.get_weights()
+    rows[FIRST:][vectors.found] = vectors.matrix[vectors.found]
+    table.set_weights([rows])

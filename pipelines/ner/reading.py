@@ -65,7 +65,7 @@ def read_sentences(source: str | None, *, scheme: str = "auto", tag_column: str 
         found = read_dataset(source, tag_column)
     else:
         path = DEFAULT if source is None else Path(source)
-        files, remarks = _files(path)
+        files, remarks = files_of_columns(path)
         found = [
             tagged
             for part, file in files
@@ -108,8 +108,12 @@ def read_sentences(source: str | None, *, scheme: str = "auto", tag_column: str 
 # --- files ---------------------------------------------------------------------------------------
 
 
-def _files(path: Path) -> tuple[list[tuple[str, Path]], list[str]]:
-    """The files of a path, each with its part, and what is to be said of the others."""
+def files_of_columns(path: Path) -> tuple[list[tuple[str, Path]], list[str]]:
+    """The files of a path, each with its part, and what is to be said of the others.
+
+    Raises:
+        UserError: there are none.
+    """
     if not path.exists():
         raise UserError(f"{path}: no such file or folder. Expected {KINDS}.")
     if path.is_file():

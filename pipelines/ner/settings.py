@@ -24,12 +24,17 @@ class NerSettings(Settings):
     )
     batch_size: int = setting(16, "sentences a batch", minimum=1)
     learning_rate: float = setting(2e-3, "step size of Adam at the start", above=0)
-    embedding: int = setting(100, "width of the vector of a word", minimum=1)
+    embedding: int | None = setting(
+        None, "width of the vector of a word; 100, or that of --vectors, without it", minimum=1
+    )
     vectors: str | None = setting(
         None, "file of pretrained word vectors to start from: GloVe or word2vec, text or binary"
     )
     min_count: int = setting(
-        2, "words of the training part that occur less often are unknown words", minimum=1
+        2,
+        "words of the training part that occur less often, and have no vector in --vectors, are "
+        "unknown words",
+        minimum=1,
     )
     word_dropout: float = setting(
         0.3,

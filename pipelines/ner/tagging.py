@@ -38,7 +38,7 @@ class Tagger:
     """
 
     def __init__(self, model: keras.Model, encoding: Encoding, labels: Sequence[str]) -> None:
-        self.encoding = encoding
+        self.model, self.encoding = model, encoding
         self._labels = tf.constant(list(labels))
         decoder, marginals = rnnkit.CRFDecoder(), rnnkit.CRFMarginals()
 

@@ -18,7 +18,7 @@ from pipelines.errors import UserError
 from pipelines.ner import floors, inputs, plots, serving, showing, writing
 from pipelines.ner.encoding import Encoding, learn_characters, learn_words
 from pipelines.ner.metrics import count_entities, entity_scores, label_scores
-from pipelines.ner.model import tagger
+from pipelines.ner.model import start_from, tagger
 from pipelines.ner.objectives import PREFIXES, EntityF1, RecallOrientedLoss, outside_of
 from pipelines.ner.reading import read_sentences
 from pipelines.ner.schemes import OUTSIDE, iob2, lenient_entities, split_tag
@@ -31,6 +31,7 @@ from pipelines.text.vocabulary import FIRST
 
 OTHER = "not in training"  # the type, or label, of what the training part does not have
 PREPARED_AT_ONCE = 256  # sentences
+EMBEDDING = 100  # width of word vectors, where neither --embedding nor --vectors says one
 
 
 class NerTask(Task[Sentence, NerSettings], Typed[Sentence], Answering):
@@ -42,8 +43,9 @@ class NerTask(Task[Sentence, NerSettings], Typed[Sentence], Answering):
     name = "ner"
     Settings = NerSettings
     Options = NerOptions
-    metrics = ("f1_strict", "precision_strict", "recall_strict", "f1_lenient", "accuracy", "nll")
+    metrics = ("f1_strict", "precision_strict", "recall_strict", "f1_lenient", "accuracy")
     selection = "val_error"
+    _last: Tagger | None = None
 
     @property
     def _has_scheme(self) -> bool:
@@ -96,31 +98,31 @@ class NerTask(Task[Sentence, NerSettings], Typed[Sentence], Answering):
         return {split_tag(tag)[1] for tag in sentence.tags if tag != OUTSIDE}
 
     def learn(self, records: Sequence[Sentence]) -> dict[str, Any]:
-        tokens = [record.tokens for record in records]
+        settings, tokens = self.settings, [record.tokens for record in records]
         kinds = sorted({kind for record in records for kind in self._kinds(record)})
+        words = learn_words(tokens, settings.min_count)
         self.learnt = {
             "labels": [OUTSIDE, *(f"{p}-{kind}" for kind in kinds for p in PREFIXES)]
             if self._has_scheme
             else kinds,
-            "words": learn_words(tokens, self.settings.min_count),
             "characters": learn_characters(tokens),
+            "embedding": settings.embedding or EMBEDDING,
         }
-        if self.settings.vectors:
-            found = int(self._vectors.found.sum())
-            total = len(self.learnt["words"])
-            self.learnt["vectors"] = {"words": total, "found": found}
+        if settings.vectors:
+            # A rare word has no vector of its own to learn, but it may have one in the file.
+            every = learn_words(tokens, 1)
+            vectors = read_vectors(settings.vectors, every, settings.embedding)
+            frequent = set(words)
+            words = [w for w, has in zip(every, vectors.found, strict=True) if has or w in frequent]
+            self.learnt["embedding"] = vectors.width
+            self.learnt["vectors_found"] = found = int(vectors.found.sum())
             print(
-                f"{self.settings.vectors}: has {found} of {total} words of the training part "
-                f"({found / max(total, 1):.1%})",
+                f"{settings.vectors}: has {found} of the {len(every)} words of the training part "
+                f"({found / len(every):.1%})",
                 file=sys.stderr,
             )
+        self.learnt["words"] = words
         return self.learnt
-
-    @cached_property
-    def _vectors(self) -> Any:
-        return read_vectors(
-            str(self.settings.vectors), self.learnt["words"], self.settings.embedding
-        )
 
     def describe(self, records: Sequence[Sentence]) -> dict[str, str]:
         lengths = [len(record.tokens) for record in records]
@@ -195,23 +197,25 @@ class NerTask(Task[Sentence, NerSettings], Typed[Sentence], Answering):
     # --- model ----------------------------------------------------------------------------------
 
     def model(self) -> keras.Model:
-        settings = self.settings
-        return tagger(
+        settings, words = self.settings, self.learnt["words"]
+        model = tagger(
             labels=self._labels,
             scheme="IOBES" if self._has_scheme else None,
-            words=FIRST + len(self.learnt["words"]),
+            words=FIRST + len(words),
             characters=FIRST + len(self.learnt["characters"]),
             cell=settings.cell,
             units=settings.units,
             layers=settings.layers,
             dropout=settings.dropout,
-            embedding=settings.embedding,
+            embedding=self.learnt["embedding"],
             word_dropout=settings.word_dropout,
             character_embedding=settings.character_embedding,
             character_units=settings.character_units,
             bptt_steps=settings.bptt_steps,
-            vectors=self._vectors if settings.vectors else None,
         )
+        if settings.vectors:
+            start_from(model, read_vectors(settings.vectors, words, self.learnt["embedding"]))
+        return model
 
     def compile_arguments(self) -> dict[str, Any]:
         name = "f1_strict" if self._has_scheme else "accuracy"
@@ -224,27 +228,16 @@ class NerTask(Task[Sentence, NerSettings], Typed[Sentence], Answering):
     # --- scores ---------------------------------------------------------------------------------
 
     def scores(self, model: keras.Model, batches: tf.data.Dataset) -> dict[str, float]:
-        decoder, loss = rnnkit.CRFDecoder(), rnnkit.CRFLoss(reduction=None)
-
-        @tf.function(autograph=False)
-        def judged(x: Tensors, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            potentials = model(x, training=False)
-            return (
-                decoder(potentials),
-                tf.reduce_sum(tf.cast(x["words"] != 0, tf.int32), 1),
-                loss(y, potentials),
-            )
-
-        sentences, nats = [], []
+        decoder = rnnkit.CRFDecoder()
+        decoded = tf.function(lambda x: decoder(model(x, training=False)), autograph=False)
+        sentences = []
         for x, y, weight in batches:
-            tags, lengths, losses = (tensor.numpy() for tensor in judged(x, y))
+            lengths = tf.math.count_nonzero(x["words"], axis=1).numpy()
+            tags, true = decoded(x).numpy(), y.numpy()
             for row in np.flatnonzero(weight.numpy()):
                 count = lengths[row]
-                sentences.append(
-                    (self._tags(y.numpy()[row, :count]), self._tags(tags[row, :count]))
-                )
-                nats.append(losses[row])
-        return self._scored(sentences) | {"nll": float(np.mean(nats))}
+                sentences.append((self._tags(true[row, :count]), self._tags(tags[row, :count])))
+        return self._scored(sentences)
 
     def _tags(self, numbers: np.ndarray) -> list[str]:
         prefixes = [f"{p}-{OTHER}" if self._has_scheme else OTHER for p in PREFIXES]
@@ -286,8 +279,10 @@ class NerTask(Task[Sentence, NerSettings], Typed[Sentence], Answering):
             yield answer(tagged, self._has_scheme)
 
     def _tagger(self, model: keras.Model) -> Tagger:
-        labels = [iob2(label) for label in self._labels] if self._has_scheme else self._labels
-        return Tagger(model, self._encoding, labels)
+        if self._last is None or self._last.model is not model:  # tracing takes seconds
+            labels = [iob2(label) for label in self._labels] if self._has_scheme else self._labels
+            self._last = Tagger(model, self._encoding, labels)
+        return self._last
 
     def show(self, answers: Iterable[dict[str, Any]]) -> Iterator[Any]:
         return showing.show(answers)
