@@ -249,12 +249,12 @@ def about(record: BioSequence) -> Answer:
 
 def answer(probabilities: np.ndarray, labels: Sequence[str], threshold: float = 0.5) -> Answer:
     """The likeliest label, its probability, the call (the label if it is a finding and likely
-    enough) and the probability of every label; of letters with labels, their labels."""
+    enough) and the probability of every label; of letters with labels, their regions too."""
     if probabilities.ndim == 2:
         best = [labels[k] for k in probabilities.argmax(1)]
-        whole = all(len(label) == 1 for label in labels)
         return {
-            "predicted": "".join(best) if whole else best,
+            "regions": regions(best),
+            "labels": best,
             "probability": np.round(probabilities.max(1), 4).tolist(),
         }
     k = int(probabilities.argmax())
@@ -265,3 +265,17 @@ def answer(probabilities: np.ndarray, labels: Sequence[str], threshold: float = 
         "call": labels[k] if called else None,
         **{PROBABILITY + name: float(p) for name, p in zip(labels, probabilities, strict=True)},
     }
+
+
+def regions(labels: Sequence[str]) -> str:
+    """Labels of letters as places, counted from 0, the end excluded.
+
+    >>> regions(["exon", "exon", "intron"])
+    'exon 0-2, intron 2-3'
+    """
+    found, start = [], 0
+    for label, group in itertools.groupby(labels):
+        end = start + len(list(group))
+        found.append(f"{label} {start}-{end}")
+        start = end
+    return ", ".join(found)

@@ -9,20 +9,19 @@ from pipelines.settings import Options, Settings, setting
 
 @dataclass(frozen=True, kw_only=True)
 class DNASettings(Settings):
-    """Defaults chosen on validation parts of the splice junctions and of the simulated sites
-    (`benchmarks/dna.md`)."""
+    """Defaults chosen on validation parts of the UCI splice junctions (`benchmarks/dna.md`)."""
 
-    units: int = setting(64, "width of each recurrent layer, in each direction", minimum=1)
+    units: int = setting(32, "width of each recurrent layer, in each direction", minimum=1)
     dropout: float = setting(
-        0.4, "share of activations dropped in training", minimum=0, maximum=0.95
+        0.5, "share of activations dropped in training", minimum=0, maximum=0.95
     )
     epochs: int = setting(60, "most passes over the training part", minimum=1)
     patience: int = setting(
         12, "epochs without a better validation score before it stops", minimum=1
     )
-    learning_rate: float = setting(2e-3, "step size of Adam at the start", above=0)
+    learning_rate: float = setting(1e-3, "step size of Adam at the start", above=0)
     hide: float = setting(
-        0.2,
+        0.1,
         "share of the letters of training sequences that are hidden, others in every epoch",
         minimum=0,
         maximum=0.9,
@@ -44,7 +43,7 @@ class DNASettings(Settings):
     filters: int = setting(
         64, "motif detectors (a convolution) before the recurrent layers; 0: none", minimum=0
     )
-    filter_width: int = setting(9, "letters that a motif detector sees", minimum=1)
+    filter_width: int = setting(15, "letters that a motif detector sees", minimum=1)
     pool: int | None = setting(
         None,
         "steps joined into one before the recurrent layers; by default what leaves at least 100 "

@@ -141,3 +141,14 @@ def test_served_letters_of_sequences_of_all_lengths():
     alone = function(tf.constant(["ACG"]))
     assert both["valid"].numpy().tolist() == [True, True]
     np.testing.assert_allclose(both["probabilities"][1, :3], alone["probabilities"][0], atol=1e-5)
+
+
+def test_labels_of_letters_are_told_as_regions():
+    """Twenty labels in a row are no answer for a person."""
+    from pipelines.dna.answering import answer
+
+    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]])
+    found = answer(probabilities, ["exon", "intron"])
+    assert found["regions"] == "exon 0-2, intron 2-3"
+    assert found["labels"] == ["exon", "exon", "intron"]
+    assert found["probability"] == [0.9, 0.8, 0.7]
