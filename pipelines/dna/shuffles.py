@@ -15,7 +15,7 @@ def dinucleotide_shuffle(sequence: str, random: np.random.Generator) -> str:
     into the final letter, by loop-erased walks, then a random order of all other edges.
 
     >>> dinucleotide_shuffle("ACACAGA", np.random.default_rng(1))
-    'ACAGACA'
+    'AGACACA'
 
     Args:
         sequence: str.

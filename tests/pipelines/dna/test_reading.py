@@ -52,11 +52,15 @@ def test_a_folder_of_classes(write, tmp_path):
 
 
 def test_parts_that_are_given(write, tmp_path):
-    for part, letters in (("train", "AACC"), ("test", "GGTT")):
+    for part, letters in (("train", "AACC"), ("valid", "CCCC"), ("test", "GGTT")):
         write(f"data/{part}/a.fa", f">1\n{letters}\n")
         write(f"data/{part}/b.fa", f">2\n{letters}A\n")
     found = read(tmp_path / "data")
-    assert {part: len(records) for part, records in found.parts.items()} == {"train": 2, "test": 2}
+    assert {part: len(records) for part, records in found.parts.items()} == {
+        "train": 2,
+        "valid": 2,
+        "test": 2,
+    }
     task = DNATask(DNASettings())
     data = sources.load(task, str(tmp_path / "data"))
     assert any("same group" in leak for leak in data.leaks)  # GGTT is AACC on the other strand
