@@ -39,7 +39,7 @@ class TranslationTask(Task[Pair, TranslationSettings], Answering, Typed[Pair]):
     Settings = TranslationSettings
     Options = TranslationOptions
     metrics = ("bleu", "chrf", "exact_match", "perplexity")
-    selection = "val_nll"
+    selection = "val_loss"  # smoothed as in training: nats alone would punish the smoothing
 
     def __init__(self, settings: TranslationSettings, learnt: dict[str, Any] | None = None) -> None:
         super().__init__(settings, learnt)
