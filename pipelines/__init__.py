@@ -51,7 +51,7 @@ TASKS: dict[str, TaskRow] = {
         input="pairs of sentences: a table, or line-aligned files",
         output="translations, n-best",
         metric="bleu (sacreBLEU)",
-        data="dates in 37 languages",
+        data="dates in 36 languages",
         options="pipelines.translation.settings:TranslationOptions",
     ),
     "dna": TaskRow(
