@@ -113,7 +113,7 @@ def test_predict_writes_columns_and_marks_entities(run, folder, capsys):
     source.write_text("Ada\tx\nKeller\ty\n\nslept\tz\n")
     run.task.writers[".conll"](run.answers(input=source), out)
     lines = [line.split("\t") for line in out.read_text().splitlines()]
-    assert [line[:-1] for line in lines] == [["Ada", "x"], ["Keller", "y"], [""], ["slept", "z"]]
+    assert [line[:-1] for line in lines] == [["Ada", "x"], ["Keller", "y"], [], ["slept", "z"], []]
     shown = [item.plain for item in run.task.show(run.answers(["Ada Keller went to Paris today."]))]
     assert "PER]" in shown[0]
     assert "0-10" in shown[1]
