@@ -62,6 +62,7 @@ class AttentionPooling(keras.layers.Layer):
 
     def __init__(self, units: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.supports_masking = True
         self.units = units
         self.hidden = keras.layers.Dense(units, "tanh", dtype=self.dtype_policy, name="hidden")
         self.score = keras.layers.Dense(1, use_bias=False, dtype=self.dtype_policy, name="score")
@@ -77,6 +78,9 @@ class AttentionPooling(keras.layers.Layer):
 
     def call(self, sequences: Tensor, mask: Tensor) -> Tensor:
         return ops.sum(self.weights_of(sequences, mask)[:, :, None] * sequences, axis=1)
+
+    def compute_mask(self, *arguments: Any, **keywords: Any) -> None:
+        """None: there is no time any more."""
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "units": self.units}

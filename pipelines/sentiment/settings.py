@@ -55,7 +55,7 @@ class SentimentSettings(Settings):
         2, "tokens that occur less often in the training part are unknown ones", minimum=1
     )
     word_dropout: float = setting(
-        0.1,
+        0.3,
         "share of tokens replaced by the unknown one in training, so that it is trained for",
         minimum=0,
         maximum=0.95,

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from keras import ops
 
 from pipelines.errors import UserError
 from pipelines.sentiment import answering, floors, html, inputs, plots, serving, showing
@@ -38,7 +39,7 @@ class SentimentTask(Task[Review, SentimentSettings], Typed[Review], Answering):
     Settings = SentimentSettings
     Options = SentimentOptions
     metrics = ("accuracy", "macro_f1", "roc_auc", "nll", "calibration_error")
-    selection = "val_loss"
+    selection = "val_error"  # the loss rises with sureness long before answers get worse
 
     _encoder: Encoder | None = None
     _vectors: Vectors | None = None
@@ -167,7 +168,7 @@ class SentimentTask(Task[Review, SentimentSettings], Typed[Review], Answering):
             "loss": keras.losses.SparseCategoricalCrossentropy(
                 from_logits=True, reduction="mean_with_sample_weight"
             ),
-            "weighted_metrics": [keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+            "weighted_metrics": [keras.metrics.MeanMetricWrapper(_wrong, name="error")],
         }
 
     # --- scores ---------------------------------------------------------------------------------
@@ -245,6 +246,12 @@ class SentimentTask(Task[Review, SentimentSettings], Typed[Review], Answering):
         some = sorted(records[:100], key=lambda record: len(record.text))
         texts = [some[k].text for k in np.linspace(0, len(some) - 1, 4).astype(int)]
         return {"serving_default": {"text": np.array(texts)}}
+
+
+def _wrong(labels: Any, logits: Any) -> Any:
+    """1 where the likeliest label is not the true one, else 0."""
+    decided = ops.cast(ops.argmax(logits, axis=-1), "int32")
+    return ops.cast(ops.not_equal(decided, ops.cast(labels, "int32")), "float32")
 
 
 def _labels(records: Sequence[Review]) -> list[str]:
