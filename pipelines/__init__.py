@@ -54,6 +54,16 @@ TASKS: dict[str, TaskRow] = {
         data="dates in 36 languages",
         options="pipelines.translation.settings:TranslationOptions",
     ),
+    "ner": TaskRow(
+        task="pipelines.ner.task:NerTask",
+        settings="pipelines.ner.settings:NerSettings",
+        options="pipelines.ner.settings:NerOptions",
+        shape="many-to-many",
+        input="CoNLL columns, a token and its tag a line",
+        output="the entities of a sentence, or a label a token",
+        metric="f1_strict",
+        data="sentences written for this project",
+    ),
     "dna": TaskRow(
         task="pipelines.dna.task:DNATask",
         settings="pipelines.dna.settings:DNASettings",

@@ -141,6 +141,20 @@ def _write_fasta(folder: Path) -> Path:
     return source
 
 
+def _write_entities(folder: Path) -> Path:
+    """People and places of which each sentence names one or two."""
+    people = ["Ada", "Tom", "Eva", "Zoe", "Max", "Kim", "Leo", "Ida"]
+    places = ["Paris", "Rome", "Oslo", "Lima", "Cairo", "Delhi"]
+    source = folder / "entities.conll"
+    lines = (
+        f"{name}\tB-PER\nKeller\tI-PER\nwent\tO\nto\tO\n{place}\tB-LOC\ntoday\tO\n.\tO\n\n"
+        for name in people
+        for place in places
+    )
+    source.write_text("".join(lines))
+    return source
+
+
 _DRAWN = {"units": 4, "epochs": 1, "train_size": 16, "valid_size": 4, "test_size": 4}
 
 TASKS: dict[str, TaskSample] = {
@@ -151,6 +165,13 @@ TASKS: dict[str, TaskSample] = {
     "translation": TaskSample(
         write=_write_pairs,
         settings={"units": 4, "embedding": 4, "vocabulary": 40, "beam": 2, "epochs": 1},
+    ),
+    "ner": TaskSample(
+        write=_write_entities,
+        settings={
+            **{"units": 4, "embedding": 4, "epochs": 1},
+            **{"character_units": 2, "character_embedding": 3},
+        },
     ),
     "dna": TaskSample(
         write=_write_fasta, settings={"units": 4, "filters": 4, "filter_width": 5, "epochs": 1}
