@@ -95,7 +95,8 @@ class DNATask(Task[BioSequence, DNASettings], Answering):
                 if unknown := {str(label) for label in _labels(record)} - labels:
                     raise UserError(
                         f"{record.name}: label {min(unknown)} stands in the {part} part and "
-                        f"nowhere in the training part, which has {', '.join(sorted(labels))}."
+                        f"nowhere in the training part, which has {', '.join(sorted(labels))}. "
+                        "Give more sequences of it, or leave it out."
                     )
                 if lengths and len(record.letters) not in lengths:
                     raise UserError(
