@@ -13,13 +13,12 @@ import keras
 import tensorflow as tf
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 
-from pipelines import portability, saved_graph, warmup
+from pipelines import curl, portability, saved_graph, warmup
 from pipelines.errors import UserError
 from pipelines.export_check import check_answers, check_core
+from pipelines.saved_graph import CORE
 from pipelines.task import Endpoint, Served, Tensors
 from pipelines.versions import draft, publish, versions, writing
-
-ALIAS = "tpu_func"  # the name by which converters for TPUs ask for the numeric core
 
 # TensorFlow Serving's own padding repeats a row's first element: wrong for sequences, so it is off
 # and only requests of equal lengths share a batch.
@@ -47,10 +46,11 @@ def export(
     """Writes the next version of a served model, `root/name/<version>/`, and returns its path.
 
     The version holds the SavedModel, with a signature an endpoint and `served.core` under the
-    function alias `tpu_func`; warm-up requests; `batching_parameters.txt`; `client.py`; the model
-    card with the signatures, `README.md`; and `signature.json`, labels and signatures for programs.
-    It is written beside its place and renamed after these checks, so that an export that failed or
-    was killed never has a version number:
+    function alias `tpu_func`; warm-up requests; `batching_parameters.txt`; `client.py` and
+    `client.sh`, which ask with TensorFlow and over HTTP; the model card with the signatures,
+    `README.md`; and `signature.json`, labels and signatures for programs. It is written beside its
+    place and renamed after these checks, so that an export that failed or was killed never has a
+    version number:
 
     - the graph holds nothing that `pipelines.portability` refuses, and its endpoints call the core;
     - the core, compiled by XLA for `served.core_inputs`, computes what it computes without;
@@ -92,6 +92,7 @@ def export(
             warmup.write(place, name, inputs)
             (place / "batching_parameters.txt").write_text(BATCHING, "utf-8")
             (place / "client.py").write_text(served.client, "utf-8")
+            (place / "client.sh").write_text(curl.script(name, inputs["serving_default"]), "utf-8")
             (place / "signature.json").write_text(json.dumps(description, indent=2) + "\n")
             (place / "README.md").write_text(_readme(card, description), "utf-8")
         check_core(served)
@@ -151,7 +152,7 @@ def _write_model(served: Served, place: Path) -> dict[str, Function]:
     for table in served.tables:  # built by now
         archive.track(table)
     options = tf.saved_model.SaveOptions(
-        function_aliases={ALIAS: served.core},
+        function_aliases={CORE: served.core},
         experimental_custom_gradients=False,  # a served model is not trained
     )
     with writing(place.parent):
@@ -170,7 +171,7 @@ def _by_name(function: Callable[..., Tensors], names: list[str]) -> Function:
 def _check_alias(graph: MetaGraphDef) -> None:
     _, called = saved_graph.reached(graph)
     aliases = graph.meta_info_def.function_aliases
-    if not any(aliases.get(function) == ALIAS for function in called):
+    if not any(aliases.get(function) == CORE for function in called):
         raise ValueError(
             "no endpoint calls the core. Make it a tf.function that an endpoint calls."
         )
@@ -199,5 +200,6 @@ def _readme(card: str, description: dict[str, Any]) -> str:
     rows = "".join(f"| {key} | {value} |\n" for key, value in lines.items())
     return (
         f"{text}\n\n## Signatures\n\n| tensor | type and shape |\n| --- | --- |\n{rows}\n"
-        "`python client.py .` calls them; it needs TensorFlow and nothing else.\n"
+        "`python client.py .` calls them and needs TensorFlow, nothing else. `sh client.sh` asks\n"
+        "a server, `rnnkit serve` or TensorFlow Serving, and needs curl.\n"
     )

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pipelines import saved_graph, warmup
+from pipelines import kernels, saved_graph, warmup
 from pipelines.errors import UserError
+from pipelines.saved_graph import CORE
 from pipelines.versions import versions
 
 RUNS = 20
@@ -28,8 +29,10 @@ def inspect(model_dir: str | Path) -> dict[str, Any]:
     Returns:
         As JSON: `path`; `signatures`, with name, dtype and shape of every input and output;
         `size_bytes` on disk; `parameters`, the count of floating-point weights; `operations`,
-        `{name: count}` over all that a signature can run, the most frequent first; `latency`,
-        `{signature: {"median_ms", "rows", "runs"}}` of its stored warm-up request on this machine.
+        `{name: count}` over all that a signature can run, the most frequent first; `kernels`,
+        `{name: {"core", "cpu", "gpu", "xla"}}`, where each can run (see `pipelines.kernels`);
+        `latency`, `{signature: {"median_ms", "rows", "runs"}}` of its stored warm-up request on
+        this machine.
 
     Raises:
         UserError: there is no SavedModel.
@@ -45,6 +48,7 @@ def inspect(model_dir: str | Path) -> dict[str, Any]:
         "size_bytes": sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
         "parameters": _parameters(folder),
         "operations": dict(collections.Counter(node.op for node in nodes).most_common()),
+        "kernels": kernels.table(graph, CORE),
         "latency": _latency(folder),
     }
 

@@ -15,6 +15,8 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from pipelines.errors import UserError
 
+CORE = "tpu_func"  # alias of the numeric core, the name by which converters for TPUs ask for it
+
 
 def read(folder: Path) -> MetaGraphDef:
     """The graph of the SavedModel in `folder`.
@@ -73,15 +75,33 @@ def reached(graph: MetaGraphDef) -> tuple[list[NodeDef], dict[str, FunctionDef]]
             found[name] = nodes[name]
             waiting += [_node_name(source) for source in nodes[name].input]
 
-    operations, functions = list(found.values()), {}
-    called = [name for node in operations for name in _calls(node)]
-    while called:
-        name = called.pop()
-        if name in library and name not in functions:
-            functions[name] = library[name]
-            operations += library[name].node_def
-            called += [other for node in library[name].node_def for other in _calls(node)]
+    functions = _called(library, [name for node in found.values() for name in _calls(node)])
+    operations = [*found.values(), *_inside(functions)]
     return [node for node in operations if node.op not in library], functions
+
+
+def aliased(graph: MetaGraphDef, alias: str) -> list[NodeDef]:
+    """The operations of the functions under an alias that some signature calls."""
+    library = {function.signature.name: function for function in graph.graph_def.library.function}
+    names = [name for name, given in graph.meta_info_def.function_aliases.items() if given == alias]
+    _, used = reached(graph)
+    functions = _called(library, [name for name in names if name in used])
+    return [node for node in _inside(functions) if node.op not in library]
+
+
+def _called(library: dict[str, FunctionDef], names: list[str]) -> dict[str, FunctionDef]:
+    """The functions of those names, and all that they call."""
+    found, waiting = {}, list(names)
+    while waiting:
+        name = waiting.pop()
+        if name in library and name not in found:
+            found[name] = library[name]
+            waiting += [other for node in library[name].node_def for other in _calls(node)]
+    return found
+
+
+def _inside(functions: dict[str, FunctionDef]) -> list[NodeDef]:
+    return [node for function in functions.values() for node in function.node_def]
 
 
 def _calls(node: NodeDef) -> Iterator[str]:

@@ -20,6 +20,7 @@ from pipelines.cli.flags import with_options
 from pipelines.cli.names import Commands
 from pipelines.cli.predict import Predict, predict
 from pipelines.cli.runs import evaluate, export, generate, inspect
+from pipelines.cli.serve import serve
 from pipelines.cli.tables import cells, tasks
 
 app = typer.Typer(
@@ -38,6 +39,7 @@ app.command(cls=Predict)(with_options(predict))
 app.command()(generate)
 app.command()(export)
 app.command()(inspect)
+app.command()(serve)
 app.command()(diagnose)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import resource
 import shutil
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines import bare_check, export_check, portability, saved_graph, warmup
+from pipelines import bare_check, export_check, kernels, portability, saved_graph, warmup
 from pipelines import export as export_module
 from pipelines.errors import UserError
 from pipelines.export import export
@@ -82,7 +83,13 @@ def answer(loaded, name, inputs):
 
 def test_the_first_version_is_1_and_holds_what_a_server_and_a_reader_need(version):
     assert version.name == "1"
-    for name in ("saved_model.pb", "batching_parameters.txt", "client.py", "signature.json"):
+    for name in (
+        "saved_model.pb",
+        "batching_parameters.txt",
+        "client.py",
+        "client.sh",
+        "signature.json",
+    ):
         assert (version / name).is_file()
     card = (version / "README.md").read_text()
     assert card.startswith("# toy\n")
@@ -100,6 +107,30 @@ def test_the_core_is_an_alias_and_no_endpoint(version):
         aliases[name] for name in saved_graph.reached(graph)[1] if name in aliases
     ]
     assert set(saved_graph.signatures(graph)) == {"serving_default", "stream", "stream_init"}
+
+
+def test_all_of_the_core_can_be_lowered_by_xla_and_strings_stay_outside(version):
+    """The table of `rnnkit inspect`; an operation of the core without a kernel would be a server
+    that cannot load it."""
+    graph = saved_graph.read(version)
+    found = kernels.table(graph, saved_graph.CORE)
+    core = {name: row for name, row in found.items() if row["core"]}
+    assert {"MatMul", "Sigmoid"} <= core.keys() < found.keys()
+    for row in core.values():
+        assert row["cpu"]
+        assert row["xla"]
+        assert row["gpu"] is not False
+    assert not kernels._devices("StringLower")["xla"]
+    assert not any(kernels._devices("NoSuchOperation").values())
+
+
+def test_the_curl_client_asks_for_the_first_real_row(version):
+    script = (version / "client.sh").read_text()
+    subprocess.run(["sh", "-n", "-c", script], check=True)
+    assert "/v1/models/toy:predict" in script
+    (row,) = json.loads(script.partition("<<'END'\n")[2].partition("\nEND\n")[0])["instances"]
+    for name, value in requests()["serving_default"].items():
+        np.testing.assert_allclose(row[name], value[0], rtol=1e-6)
 
 
 def test_only_weights_are_stored(version, served):

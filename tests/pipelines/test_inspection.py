@@ -74,6 +74,14 @@ def test_operations_of_inner_functions_count_and_those_of_saving_do_not(seen):
     assert list(operations.values()) == sorted(operations.values(), reverse=True)
 
 
+def test_every_operation_says_where_it_can_run(seen):
+    """What a machine without our hardware can show of portability."""
+    found = seen["kernels"]
+    assert found.keys() == seen["operations"].keys()
+    assert found["MatMul"]["cpu"] is found["MatMul"]["xla"] is True
+    assert all(row["cpu"] and not row["core"] for row in found.values())  # it has no core
+
+
 def test_size_is_that_of_all_files(folder, seen):
     sizes = [
         os.path.getsize(os.path.join(place, name))

@@ -1,0 +1,95 @@
+"""The server itself: a socket, the watcher and uvicorn, until Ctrl-C."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import sys
+from pathlib import Path
+from typing import TextIO
+
+import uvicorn
+
+from pipelines.errors import UserError
+from pipelines.server.commands import tensorflow_serving
+from pipelines.server.models import Models
+from pipelines.server.rest import application
+from pipelines.versions import versions
+
+
+def serve(
+    root: str | Path, host: str = "127.0.0.1", port: int = 8501, out: TextIO | None = None
+) -> None:
+    """Serves the models in `root/<name>/<version>/` until it is interrupted.
+
+    Args:
+        root: the folder of all served models.
+        host: address to listen on. The default is this machine alone: there is no password.
+        port: 0 takes a free one.
+        out: where addresses and commands are printed; stdout by default.
+
+    Raises:
+        UserError: there is no model that loads, or the address cannot be taken.
+    """
+    folder = Path(root)
+    check_folder(folder)
+    with _listen(host, port) as listening:
+        models = Models(folder, say=lambda line: print(line, file=sys.stderr, flush=True))
+        models.look()
+        if not models.served:
+            raise UserError(f"{folder}: no model loads. Export again with: rnnkit export RUN")
+        address, port = listening.getsockname()[:2]
+        shown = f"[{address}]" if ":" in address else address
+        for name in models.served:
+            print(f"http://{shown}:{port}/v1/models/{name}", file=out)
+        print("\nThe same under TensorFlow Serving:\n", file=out)
+        print(tensorflow_serving(folder, models.served, port), file=out, flush=True)
+        config = uvicorn.Config(
+            application(models),
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            timeout_keep_alive=60,  # longer than the pauses of a client that reuses connections
+            timeout_graceful_shutdown=5,
+        )
+        models.watch()
+        try:
+            uvicorn.Server(config).run(sockets=[listening])
+        except KeyboardInterrupt:  # uvicorn has closed everything, and raises it again
+            print("stopped", file=sys.stderr)
+        finally:
+            models.stop()
+
+
+def check_folder(root: Path) -> None:
+    """Looks before anything is loaded.
+
+    Raises:
+        UserError: `root` is no folder of models.
+    """
+    way_out = "Expected a folder with NAME/VERSION/saved_model.pb, as rnnkit export RUN writes it."
+    if not root.is_dir():
+        raise UserError(
+            f"{root}: {'is no folder' if root.exists() else 'no such folder'}. {way_out}"
+        )
+    if versions(root) or (root / "saved_model.pb").exists():
+        above = root.resolve().parent if versions(root) else root.resolve().parents[1]
+        raise UserError(f"{root}: is a model itself. Serve the folder above: rnnkit serve {above}")
+    if not any(folder.is_dir() and versions(folder) for folder in root.iterdir()):
+        raise UserError(f"{root}: holds no model. {way_out}")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=128)
+    except socket.gaierror as error:
+        raise UserError(f"--host {host}: {error.strerror}. Example: --host 127.0.0.1") from None
+    except OSError as error:
+        reason = {
+            errno.EADDRINUSE: "is taken. Choose another, or 0 for a free one",
+            errno.EACCES: "needs rights that this user has not. Choose one above 1023",
+        }.get(error.errno or 0)
+        if reason:
+            raise UserError(f"--port {port} {reason}.") from None
+        raise UserError(f"--host {host} --port {port}: {error.strerror}.") from None
