@@ -62,16 +62,16 @@ def read_sentences(source: str | None, *, scheme: str = "auto", tag_column: str 
     if source is not None and source.startswith("tfds:"):
         from pipelines.ner.datasets import read_dataset  # imports TensorFlow Datasets
 
-        found = read_dataset(source, tag_column)
+        every: Iterable[Tagged] = read_dataset(source, tag_column)
     else:
         path = DEFAULT if source is None else Path(source)
         files, remarks = files_of_columns(path)
-        found = [
+        every = [
             tagged
             for part, file in files
             for tagged in _tagged(file, part, scheme == "none", _number(tag_column))
         ]
-    found, dropped = _without_long_ones(found)
+    found, dropped = _without_long_ones(every)
     name = source or "the embedded sentences"
     if not found:
         more = f" Left out: {dropped[0].place}: {dropped[0].reason}" if dropped else ""
