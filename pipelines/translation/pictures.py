@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def draw_by_length(curves: Mapping[str, list[tuple[str, int, float]]], path: Pat
         axes.plot([row[2] for row in rows], "o-", label=name)
     rows = next(iter(curves.values()))
     axes.set_xticks(range(len(rows)), [f"{label}\n{count}" for label, count, _ in rows])
-    axes.set(xlabel="words of the source; sentences", ylabel="BLEU", ylim=(0, 100))
+    axes.set(xlabel="words of the source; sentences", ylabel="BLEU", ylim=(0, 104))
     axes.grid(alpha=0.3)
     if len(curves) > 1:
         axes.legend()
@@ -96,5 +97,7 @@ def _visible(token: str) -> str:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    with replacing(path) as beside:
+    with replacing(path) as beside, warnings.catch_warnings():
+        # Scripts that no font here has are drawn as boxes, which a reader sees without being told.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(beside, dpi=120, format="png", metadata={"Software": None})

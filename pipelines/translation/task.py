@@ -45,6 +45,7 @@ class TranslationTask(Task[Pair, TranslationSettings], Answering, Typed[Pair]):
         super().__init__(settings, learnt)
         self._pairs: dict[int, Pair] = {}  # by what `element` puts into a batch for them
         self._scorer: Scorer | None = None
+        self._graphs: dict[tuple[int, int], tuple[keras.Model, answering.Translate]] = {}
         self._told = False
 
     # --- data -----------------------------------------------------------------------------------
@@ -266,12 +267,17 @@ class TranslationTask(Task[Pair, TranslationSettings], Answering, Typed[Pair]):
                 pass
 
     def _translate(self, model: keras.Model, beam: int, n_best: int) -> answering.Translate:
+        """One graph for each kind of search, however often it is asked for."""
         self._check(model)
-        return tf.function(
-            translator(searcher(model, beam, n_best), self.source, self.target),
-            input_signature=[tf.TensorSpec((None,), tf.string)],
-            autograph=False,
-        )
+        kept, graph = self._graphs.get((beam, n_best), (None, None))
+        if graph is None or kept is not model:
+            graph = tf.function(
+                translator(searcher(model, beam, n_best), self.source, self.target),
+                input_signature=[tf.TensorSpec((None,), tf.string)],
+                autograph=False,
+            )
+            self._graphs[beam, n_best] = model, graph
+        return graph
 
     def _drawn(
         self, model: keras.Model, answers: Iterable[dict[str, Any]], out: str

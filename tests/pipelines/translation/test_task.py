@@ -267,8 +267,7 @@ def test_the_picture_of_the_attention(both, tmp_path):
     out = tmp_path / "look.png"
     answers(both, ["a red bird"], attention=str(out))
     assert out.read_bytes()[:4] == b"\x89PNG"
-    answers(both, ["a", "tree"], attention=str(out))
-    assert {path.name for path in tmp_path.iterdir()} == {"look.png", "look-1.png", "look-2.png"}
+    assert [path.name for path in tmp_path.iterdir()] == ["look.png"]  # of several, see the plots
 
 
 def test_plots_draw_bleu_by_length_and_alignments(both, tmp_path):
