@@ -9,7 +9,8 @@ from pipelines.settings import Options, Settings, setting
 
 @dataclass(frozen=True, kw_only=True)
 class NerSettings(Settings):
-    """Defaults chosen on the development part of WNUT-17 (`benchmarks/ner.md`)."""
+    """Defaults set from what is known to help without pretrained vectors; `benchmarks/ner.md` says
+    what they reach. None of them is tuned."""
 
     units: int = setting(100, "width of each recurrent layer, in each direction", minimum=1)
     dropout: float = setting(
