@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pipelines.cells import short_name
 from pipelines.errors import UserError
 from pipelines.files import BESIDE, write_json
 from pipelines.run import FORMAT, PARTS, Run
@@ -48,7 +49,8 @@ class Request:
             return Path(self.folder)
         text = json.dumps(self.identity, sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-        return Path("runs") / f"{self.task.name}-{self.task.settings.cell}-{digest}"
+        cell = short_name(self.task.settings.cell)
+        return Path("runs") / f"{self.task.name}-{cell}-{digest}"
 
     @property
     def command(self) -> str:

@@ -41,6 +41,7 @@ def train(
     run: str | PathLike[str] | None = None,
     init: str | PathLike[str] | None = None,
     progress: keras.callbacks.Callback | None = None,
+    candidate: bool = False,
     **settings: Any,
 ) -> Run:
     """Trains a model, or goes on where an earlier call with the same arguments was stopped.
@@ -60,6 +61,8 @@ def train(
             what it learnt of its data (vocabulary, labels).
         progress: shows the training; by default a bar or lines on stderr. A plain
             `keras.callbacks.Callback()` shows nothing.
+        candidate: True for one of many among which a search chooses: the test part is not scored
+            and no pictures are drawn.
         settings: fields of the task's settings class, e.g. `cell="gru"`. Of a run that exists,
             only `epochs` may change.
 
@@ -100,7 +103,7 @@ def train(
         finally:
             if isinstance(shown, ConsoleProgress):
                 shown.close()
-        _finish(opened, loaded.parts)
+        _finish(opened, loaded.parts, candidate)
     return Run.load(opened.path)
 
 
@@ -267,7 +270,7 @@ def _tensorboard(folder: Path) -> list[keras.callbacks.Callback]:
 # --- the end ----------------------------------------------------------------------------------
 
 
-def _finish(run: Run, parts: Parts) -> None:
+def _finish(run: Run, parts: Parts, candidate: bool) -> None:
     """Scores, pictures and the model card; metrics.json comes last and says that all is there."""
     history, scores = run.history, run.scores
     best = schedule.best_epoch(scores)
@@ -276,15 +279,18 @@ def _finish(run: Run, parts: Parts) -> None:
             f"{run.path}: training diverged in its first epoch ({run.task.selection} is "
             f"{scores[-1]}). Lower --learning-rate, with --run NEW."
         )
+    scored = ("valid",) if candidate else ("valid", "test")
     metrics: dict[str, Any] = {
         "best_epoch": best,
         "epochs": len(history),
         "stopped": schedule.stop_reason(scores, run.settings.epochs, run.settings.patience),
         "parameters": run.model.count_params(),
-        **{part: run.score(parts[part]) for part in ("valid", "test") if parts[part]},
+        **{part: run.score(parts[part]) for part in scored if parts[part]},
     }
-    plots.learning_curve(history, run.task.selection, run.path / "plots" / "learning_curve.png")
-    with explained(run.path / "plots"):
-        run.task.plots(run.model, parts["valid"], str(run.path / "plots"))
-    report.write(run, metrics)
+    if not candidate:
+        curve = run.path / "plots" / "learning_curve.png"
+        plots.learning_curve(history, run.task.selection, curve)
+        with explained(run.path / "plots"):
+            run.task.plots(run.model, parts["valid"], str(run.path / "plots"))
+        report.write(run, metrics)
     write_json(run.path / "metrics.json", metrics)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import typer
 
 from pipelines.cli import quiet
+from pipelines.cli.compare import compare_app
 from pipelines.cli.data import check_app, train_app
 from pipelines.cli.diagnose import diagnose
 from pipelines.cli.failures import UNEXPECTED, explain
@@ -22,6 +23,7 @@ from pipelines.cli.predict import Predict, predict
 from pipelines.cli.runs import evaluate, export, generate, inspect
 from pipelines.cli.serve import serve
 from pipelines.cli.tables import cells, tasks
+from pipelines.cli.tune import tune_app
 
 app = typer.Typer(
     name="rnnkit",
@@ -41,6 +43,8 @@ app.command()(export)
 app.command()(inspect)
 app.command()(serve)
 app.command()(diagnose)
+app.add_typer(compare_app, name="compare")
+app.add_typer(tune_app, name="tune")
 
 
 @app.callback()

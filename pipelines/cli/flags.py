@@ -31,7 +31,11 @@ def _imported(place: str) -> Any:
 
 
 def with_settings(
-    function: Callable[..., None], task: str, *, reading: bool = False
+    function: Callable[..., None],
+    task: str,
+    *,
+    reading: bool = False,
+    without: tuple[str, ...] = (),
 ) -> Callable[..., None]:
     """`function` with its `**settings` written out as one option a setting of the task.
 
@@ -39,13 +43,14 @@ def with_settings(
         function: what the command does; its other parameters are described for Typer.
         task: a name of `TASKS`.
         reading: only the settings that decide how files are read.
+        without: settings that get no option, because the command decides them.
     """
     cls = settings_class(task)
     shared = {field.name for field in dataclasses.fields(Settings)}
     panels = {
         field.name: "Model and training" if field.name in shared else f"Settings of {task}"
         for field in dataclasses.fields(cls)
-        if field.metadata["reading"] or not reading
+        if (field.metadata["reading"] or not reading) and field.name not in without
     }
     return _with_fields(function, cls, panels)
 

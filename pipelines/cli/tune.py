@@ -1,0 +1,122 @@
+"""`rnnkit tune TASK`: the settings with which a task does best."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipelines import TASKS
+from pipelines.cli import quiet
+from pipelines.cli.answers import print_json
+from pipelines.cli.data import Source, Test, Valid
+from pipelines.cli.failures import UNEXPECTED
+from pipelines.cli.names import Tasks
+from pipelines.cli.tables import AsJson
+from pipelines.errors import require
+
+if TYPE_CHECKING:
+    from tuning.search_results import Search
+
+tune_app = typer.Typer(
+    cls=Tasks,
+    no_args_is_help=True,
+    subcommand_metavar="TASK",
+    help="Searches the settings of a task with keras-tuner; the same command again resumes it.",
+)
+
+
+def _tune(task: str) -> Callable[..., None]:
+    def tune(
+        *,
+        method: Annotated[
+            str,
+            typer.Option(metavar="<random|bayesian|hyperband|grid>", help="how trials are chosen"),
+        ] = "random",
+        trials: Annotated[
+            int | None,
+            typer.Option(
+                help="most trials besides the task's own settings; 30 for random and bayesian, all "
+                "of hyperband and grid by default"
+            ),
+        ] = None,
+        fix: Annotated[
+            list[str] | None,
+            typer.Option(metavar="NAME=VALUE", help="keeps a setting, as units=128; repeatable"),
+        ] = None,
+        choose: Annotated[
+            list[str] | None,
+            typer.Option(
+                metavar="NAME=A,B", help="searches these values, as cell=gru,lstm; repeatable"
+            ),
+        ] = None,
+        range: Annotated[
+            list[str] | None,
+            typer.Option(
+                metavar="NAME=LOW:HIGH[:log]",
+                help="searches between, as learning_rate=1e-4:1e-2:log; repeatable",
+            ),
+        ] = None,
+        seed: Annotated[int, typer.Option(help="of the search and of every trial")] = 0,
+        train_best: Annotated[
+            bool, typer.Option("--train-best", help="trains a run of the best settings at the end")
+        ] = False,
+        data: Source = None,
+        valid: Valid = None,
+        test: Test = None,
+        folder: Annotated[
+            str | None,
+            typer.Option(metavar="DIR", help="of the search; runs/tune-<task>-<hash> by default"),
+        ] = None,
+        json: AsJson = False,
+    ) -> None:
+        try:
+            with quiet.work():
+                require("keras_tuner", "tuning")
+                from pipelines.run import task_class
+                from tuning import oracles, search, search_report
+                from tuning.board import ConsoleBoard
+
+                total = trials if trials is not None else oracles.default_trials(method)
+                counted = None if total is None or method == "grid" else total + 1
+                with ConsoleBoard(task_class(task).selection, counted) as board:
+                    found = search.tune(
+                        task,
+                        data,
+                        method=method,
+                        trials=trials,
+                        fix=fix or (),
+                        choose=choose or (),
+                        ranges=range or (),
+                        seed=seed,
+                        train_best=train_best,
+                        valid=valid,
+                        test=test,
+                        folder=folder,
+                        board=board,
+                    )
+                paths = search_report.write(found)
+                remarks = search_report.remarks(found)
+        except KeyboardInterrupt:
+            print("interrupted: the same command resumes the search", file=sys.stderr)
+            raise typer.Exit(UNEXPECTED) from None
+        if json:
+            print_json(found.to_json())
+        else:
+            _print(found, remarks, [str(path) for path in paths])
+
+    tune.__doc__ = f"Searches the settings of {task}: {TASKS[task].metric}."
+    return tune
+
+
+def _print(found: Search, remarks: list[str], paths: list[str]) -> None:
+    for line in [*remarks, *paths]:
+        print(line)
+    print(f"{found.request.path} holds the search. Next:")
+    print(f"  {found.command}")
+
+
+for _task in TASKS:
+    tune_app.command(_task)(_tune(_task))

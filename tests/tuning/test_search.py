@@ -1,0 +1,281 @@
+"""`tune`: known functions, resuming, no configuration twice, failures, reports, bad input."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+
+import pytest
+
+from pipelines.cli import main
+from pipelines.errors import UserError
+from pipelines.run import Run
+from tuning import oracles, search, search_report, trial
+from tuning.importance import importance
+from tuning.workers import Here, JobError
+
+SPACE = {
+    "fix": ["layers=1", "dropout=0.1", "clip_norm=1", "cell=gru"],
+    "ranges": ["learning_rate=1e-4:1e-1:log", "units=1:64"],
+}
+GRID = {**SPACE, "ranges": [], "choose": ["units=2,4,8", "learning_rate=0.01,0.001"]}
+
+
+class Known:
+    """Stands in for training: the score is a known function of the settings, lowest at 20 units
+    and a step of 0.01."""
+
+    def __init__(self, stop_after: int | None = None, fails=()) -> None:
+        self.trained: list[str] = []
+        self._stop_after, self._fails = stop_after, fails
+
+    def run(self, function, *arguments):
+        if function is trial.score_test:
+            return {"valid": {"mse": 1.0}, "test": {"mse": 2.0}}
+        given, row, path = arguments
+        if self._stop_after == len(self.trained):
+            raise KeyboardInterrupt
+        self.trained.append(row["trial"])
+        if row["trial"] in self._fails:
+            return trial.failed(row, "it was too large", path)
+        epochs = given.get("epochs", 3)
+        score = (math.log10(given.get("learning_rate", 1)) + 2) ** 2
+        score += math.log(given.get("units", 1) / 20) ** 2 + 1 / epochs
+        row = {**row, "status": "done", "score": score, "best_epoch": 1, "epochs": epochs}
+        row |= {"seconds": 1.0, "parameters": 5, "reason": ""}
+        return trial._written(row, path)
+
+
+def tune(folder, runner, method="random", trials=8, space=SPACE, **arguments):
+    return search.tune(
+        "toy", folder=folder, runner=runner, method=method, trials=trials, **space, **arguments
+    )
+
+
+METHODS = {"random": 8, "bayesian": 5, "hyperband": None, "grid": None}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_stopped_and_resumed_it_is_the_same_search(toy, tmp_path, method):
+    """Whatever kills a search, and however often: the same trials with the same scores."""
+    assert set(METHODS) == set(oracles.METHODS)
+    space = GRID if method == "grid" else SPACE
+    space = {**space, "fix": [*space["fix"], "epochs=9"]}
+    given = {"method": method, "trials": METHODS[method], "space": space}
+    whole = tune(tmp_path / "whole", runner := Known(), **given)
+    total = len(runner.trained)
+    assert total == len(whole.rows) > 5
+    for steps in (1, 2, 2):  # of one kill after another
+        with pytest.raises(KeyboardInterrupt):
+            tune(tmp_path / "killed", Known(stop_after=steps), **given)
+    resumed = tune(tmp_path / "killed", last := Known(), **given)
+    assert len(last.trained) == total - 5
+    assert resumed.rows == whole.rows
+    again = tune(tmp_path / "killed", idle := Known(), **given)
+    assert (again.rows, idle.trained) == (whole.rows, [])
+
+
+@pytest.mark.parametrize("method", ["random", "bayesian", "grid"])
+def test_no_configuration_is_tried_twice(toy, tmp_path, method):
+    """In a space of six, a search of ten trials ends after six."""
+    found = tune(tmp_path / "s", Known(), method, trials=10, space=GRID)
+    tried = [json.dumps(row["settings"]) for row in found.rows[1:]]
+    assert len(tried) == len(set(tried)) == 6
+
+
+def test_a_search_finds_the_optimum(toy, tmp_path):
+    """Lowest is 1/3, at 20 units and 0.01; the task's own settings (3 units, 0.03) are far off."""
+    default, *_ = tune(tmp_path / "r", Known(), trials=1).rows
+    assert default["trial"] == "default"
+    assert tune(tmp_path / "a", Known(), "random", trials=60).best["score"] < 0.45
+    space = {"fix": [*SPACE["fix"], "units=20"], "ranges": SPACE["ranges"][:1]}
+    found = tune(tmp_path / "b", Known(), "bayesian", trials=7, space=space)
+    assert found.best["score"] < 0.4
+
+
+def test_hyperband_goes_on_with_the_best(toy, tmp_path):
+    """A trial that goes on is the same run with more epochs, not a new one from the start."""
+    space = {**SPACE, "fix": [*SPACE["fix"], "epochs=9"]}
+    found = tune(tmp_path / "h", Known(), "hyperband", trials=None, space=space)
+    later = [row for row in found.rows[1:] if row["run"] != row["trial"]]
+    rows = {row["trial"]: row for row in found.rows}
+    assert later
+    for row in later:
+        assert rows[row["run"]]["settings"] == row["settings"]
+        assert row["limit"] > rows[row["run"]]["limit"]
+
+
+def test_failures_are_kept_with_their_reason(toy, tmp_path):
+    """One configuration too large for memory does not end the search, and is not tried again."""
+    found = tune(tmp_path / "f", Known(fails=("0001", "0003")))
+    failed = [row for row in found.rows if row["status"] == "failed"]
+    assert [(row["trial"], row["reason"]) for row in failed] == [
+        ("0001", "it was too large"),
+        ("0003", "it was too large"),
+    ]
+    assert any("2 of 9 trials failed" in line for line in search_report.remarks(found))
+    assert tune(tmp_path / "f", again := Known()).rows == found.rows
+    assert again.trained == []
+    always = [f"{k:04d}" for k in range(9)]
+    with pytest.raises(UserError, match=r"5 trials in a row failed.*it was too large"):
+        tune(tmp_path / "g", Known(fails=always))
+
+
+def test_a_killed_worker_goes_on_once(tmp_path):
+    class Killed:
+        def __init__(self, times):
+            self.times = times
+
+        def run(self, function, *arguments):
+            self.times -= 1
+            if self.times >= 0:
+                raise JobError("its process died with status -9: killed, or out of memory")
+            return "row"
+
+    row = {"trial": "0001", "settings": {}, "limit": None, "run": "0001"}
+    path = str(tmp_path / "0001.json")
+    assert search._trained(Killed(1), {}, row, path) == "row"
+    assert search._trained(Killed(2), {}, row, path)["reason"].startswith("its process died")
+
+
+def test_trials_are_runs_and_the_test_part_waits(toy, tmp_path, capsys):
+    """Of 3 trials none has seen the test part; the best is scored on it once, or trained anew."""
+    space = {**GRID, "fix": [*GRID["fix"], "epochs=2"]}
+    found = tune(tmp_path / "s", Here(), trials=2, space=space)
+    for row in found.rows:
+        run = Run.load(tmp_path / "s" / "trials" / row["run"])
+        assert row["score"] == min(run.scores)
+        assert set(run.metrics) & {"valid", "test"} == {"valid"}
+        assert {**run.settings.to_dict(), **row["settings"]} == run.settings.to_dict()
+    assert set(found.metrics) == {"valid", "test"}
+    paths = search_report.write(found)
+    assert all(path.stat().st_size for path in paths)
+    with (tmp_path / "s" / "trials.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["trial"] for row in rows] == ["default", "0000", "0001"]
+    assert float(rows[1]["score"]) == found.rows[1]["score"]
+    trained = tune(tmp_path / "s", Here(), trials=2, space=space, train_best=True)
+    best = Run.load(tmp_path / "s" / f"best-{found.best['trial']}")
+    assert min(best.scores) == found.best["score"]
+    assert trained.metrics["test"] == best.metrics["test"]["metrics"] == found.metrics["test"]
+
+
+def test_importance_finds_what_mattered():
+    """Of three settings only one moves the score; a trial gone astray does not hide it."""
+    settings = [
+        {"cell": "gru" if k % 2 else "lstm", "units": 10 + 7 * k % 31, "rate": k % 5 / 10}
+        for k in range(40)
+    ]
+    scores = [each["rate"] + 0.001 * k for k, each in enumerate(settings)]
+    scores[3] = 1e9
+    found = importance(settings, scores)
+    assert found is not None
+    assert found.names[0] == "rate"
+    assert found.means[0] > 5 * abs(found.means[1])
+    assert found.explained > 0.5
+    assert importance(settings[:5], scores[:5]) is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"method": "bayes"}, r"unknown method 'bayes'\. Did you mean bayesian"),
+        ({"trials": 0}, "--trials must be at least 1"),
+        ({"fix": ["unit=3"]}, r"unknown hyper-parameter 'unit'\. Did you mean units"),
+        ({"fix": ["units"]}, r"--fix units: expected name=value\. Example: --fix units=128"),
+        ({"fix": ["units=many"]}, r"--fix units=many: expected a whole number\. Received: many"),
+        ({"fix": ["units=0"]}, "--fix units=0: --units must be at least 1"),
+        ({"choose": ["cell=gru,ltsm"]}, r"unknown cell 'ltsm'\. Did you mean lstm"),
+        ({"choose": ["cell=,"]}, "expected values with commas between"),
+        ({"ranges": ["units=9:9"]}, "an empty range, expected low < high"),
+        ({"ranges": ["units=9"]}, "expected low:high or low:high:log"),
+        ({"ranges": ["cell=1:2"]}, r"cell is no number\. Use --choose cell="),
+        ({"ranges": ["dropout=0:0.5:log"]}, "log needs low above 0"),
+        ({"ranges": ["learning_rate=0:1"]}, "--learning-rate must be above 0"),
+        ({"ranges": ["learning_rate=1e-3:inf"]}, "two finite numbers"),
+        ({"fix": ["units=3"], "choose": ["units=3,4"]}, "units is named twice"),
+        ({"data": "nowhere.json"}, "nowhere.json: "),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_no_folder(toy, tmp_path, arguments, words):
+    with pytest.raises(UserError, match=words) as raised:
+        search.tune("toy", folder=tmp_path / "s", runner=Known(), **arguments)
+    assert "\n" not in str(raised.value)
+    assert not (tmp_path / "s").exists()
+
+
+def test_everything_fixed_leaves_nothing_to_search(toy, tmp_path):
+    fixed = ["cell=gru", "units=3", "layers=1", "dropout=0", "learning_rate=0.1", "clip_norm=1"]
+    with pytest.raises(UserError, match="nothing is left to search"):
+        search.tune("toy", folder=tmp_path / "s", runner=Known(), fix=fixed)
+
+
+def test_the_folder_of_another_search_is_refused(toy, tmp_path):
+    tune(tmp_path / "s", Known(), trials=1)
+    with pytest.raises(UserError, match=r"with method random\. Received: method grid"):
+        tune(tmp_path / "s", Known(), "grid", trials=1)
+    with pytest.raises(UserError, match=r"with task toy\. Received: task adding"):
+        search.tune("adding", folder=tmp_path / "s", runner=Known(), trials=1)
+    plan = json.loads((tmp_path / "s" / "plan.json").read_text())
+    (tmp_path / "s" / "plan.json").write_text(json.dumps({**plan, "kind": "comparison"}))
+    with pytest.raises(UserError, match=r"a search of format 1\. Received: a comparison"):
+        tune(tmp_path / "s", Known(), trials=1)
+
+
+@pytest.mark.prove
+def test_kill_9_and_resume_on_the_command_line(tmp_path, record_property):
+    """Killed with SIGKILL at random moments, the command line ends with the same trials.csv."""
+    import random
+    import subprocess
+    import sys
+    import time
+
+    words = "tune adding --trials 4 --fix length=5 --fix train_size=128 --fix valid_size=32 "
+    words += "--fix test_size=32 --fix epochs=4 --range units=2:9 --fix layers=1 --folder "
+    program = "import sys; from pipelines.cli import main; sys.exit(main())"
+
+    def start(folder):
+        command = [sys.executable, "-c", program, *words.split(), str(tmp_path / folder)]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    assert start("whole").wait() == 0
+    draw, kills = random.Random(0), 0
+    while kills < 6:
+        process = start("killed")
+        time.sleep(draw.uniform(5, 40))
+        if process.poll() is not None:
+            break
+        process.kill()
+        process.wait()
+        kills += 1
+    assert start("killed").wait() == 0
+    record_property("kills", kills)
+    tables = []
+    for folder in ("whole", "killed"):
+        with (tmp_path / folder / "trials.csv").open() as file:
+            tables.append([{**row, "seconds": ""} for row in csv.DictReader(file)])
+    assert tables[0] == tables[1]
+
+
+@pytest.mark.prove
+def test_the_command_line_searches_and_compares(tmp_path, capsys):
+    """Both commands from the shell, in processes of their own, as JSON and as tables."""
+    small = ["length=5", "train_size=64", "valid_size=16", "test_size=16", "epochs=1"]
+    fixed = [word for each in small for word in ("--fix", each)]
+    folder = ["--folder", str(tmp_path / "t")]
+    command = ["tune", "adding", "--trials", "1", *fixed, "--range", "units=2:9", *folder]
+    assert main([*command, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert len(answer["trials"]) == 2
+    assert answer["best"]["metrics"]["test"]["mse"] > 0
+    flags = [f"--{each.replace('_', '-')}" for each in small]
+    command = ["compare", "adding", "--cells", "vanilla,gru", "--repeats", "2", *flags]
+    command += ["--parameters", "300", "--folder", str(tmp_path / "c")]
+    assert main([*command, "--json"]) == 0
+    captured = capsys.readouterr()
+    answer = json.loads(captured.out)
+    assert [abs(cell["parameters"] - 300) < 40 for cell in answer["cells"]] == [True, True]
+    assert all(cell["gradient_first_step"] > 0 for cell in answer["cells"])
+    assert main(command) == 0
+    assert "cannot be told from noise" in capsys.readouterr().out

@@ -1,0 +1,133 @@
+"""What is asked of a comparison."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.cells import recurrent_layer, short_name
+from pipelines.errors import UserError, unknown_name
+from pipelines.run import task_class
+from pipelines.task import Task
+from tuning.parameters import RECURRENT, WHOLE
+from tuning.plans import absolute
+from tuning.results import Contender
+
+MOST_REPEATS = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What was asked of a comparison."""
+
+    task: str
+    entries: Mapping[str, tuple[str, int | None]]  # name -> (cell, its units where they are given)
+    settings: Mapping[str, Any]
+    repeats: int
+    data: str | None
+    valid: str | None
+    test: str | None
+    parameters: int | None
+    parameters_of: str
+    seconds: float | None
+    baseline: str | None
+    folder: str | None
+    study: str | None = None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What makes two comparisons the same one; repeats may be added."""
+        return {
+            "task": self.task,
+            "study": self.study,
+            "cells": {name: list(entry) for name, entry in self.entries.items()},
+            "settings": dict(self.settings),
+            "parameters": self.parameters,
+            "parameters-of": self.parameters_of,
+            "seconds": self.seconds,
+            "data": absolute(self.data),
+            "valid": absolute(self.valid),
+            "test": absolute(self.test),
+        }
+
+    @property
+    def path(self) -> Path:
+        """The folder: the one asked for, or one whose name depends on what was asked."""
+        if self.folder is not None:
+            return Path(self.folder)
+        digest = hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:8]
+        return Path("runs") / f"compare-{self.study or self.task}-{digest}"
+
+    @property
+    def budget(self) -> str:
+        """In words."""
+        words = "" if self.seconds is None else f", {self.seconds:g} s of training each"
+        if self.study is not None:
+            return f"the sizes of the paper{words}"
+        if self.parameters is None:
+            return f"equal units{words}"
+        part = "recurrent parameters" if self.parameters_of == RECURRENT else "parameters"
+        return f"{self.parameters:,} {part}{words}"
+
+    def arguments(self, contender: Contender, repeat: int) -> dict[str, Any]:
+        """Of `pipelines.train`, for the repeat of that number, from 0."""
+        seed = self.settings.get("seed", 0) + repeat
+        epochs = {} if contender.epochs is None else {"epochs": contender.epochs}
+        return {
+            **self.settings,
+            **epochs,
+            "task": self.task,
+            "data": self.data,
+            "valid": self.valid,
+            "test": self.test,
+            "run": str(self.path / contender.name / f"seed-{seed}"),
+            "cell": contender.cell,
+            "units": contender.units,
+            "seed": seed,
+        }
+
+
+def named(cells: list[str], units: int | None) -> dict[str, tuple[str, int | None]]:
+    """The cells by the names that tables and folders call them by.
+
+    Raises:
+        UserError: there is none.
+    """
+    names = list(dict.fromkeys(cell.strip() for cell in cells if cell.strip()))
+    if not names:
+        raise UserError("--cells must name cells. Received: none. Example: vanilla,lstm,gru")
+    labels = [short_name(name) for name in names]
+    return {
+        (label if labels.count(label) == 1 else name.replace(":", ".")): (name, units)
+        for label, name in zip(labels, names, strict=True)
+    }
+
+
+def checked(request: Request) -> Task:
+    """The task with its settings.
+
+    Raises:
+        UserError: whatever can be told without data.
+    """
+    cls = task_class(request.task)
+    if not 1 <= request.repeats <= MOST_REPEATS:
+        raise UserError(f"--repeats must be from 1 to {MOST_REPEATS}. Received: {request.repeats}.")
+    if request.parameters is not None and request.parameters < 1:
+        raise UserError(f"--parameters must be at least 1. Received: {request.parameters}.")
+    if request.parameters_of not in (WHOLE, RECURRENT):
+        raise unknown_name("part", request.parameters_of, (WHOLE, RECURRENT))
+    if request.seconds is not None and not request.seconds > 0:
+        raise UserError(f"--seconds must be above 0. Received: {request.seconds}.")
+    if request.baseline is not None and request.baseline not in request.entries:
+        raise unknown_name("baseline", request.baseline, request.entries)
+    settings = cls.Settings.from_dict(dict(request.settings))
+    for cell, units in request.entries.values():
+        recurrent_layer(cell, 1, truncate_gradient=settings.bptt_steps)
+        if units is not None:
+            dataclasses.replace(settings, units=units)
+    return cls(settings)

@@ -1,0 +1,97 @@
+"""The methods of a search: keras-tuner's oracles, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras_tuner
+import numpy as np
+
+TRIALS = 30  # of a search by random or bayesian
+FAILURES = 5  # trials in a row that fail before a search gives up
+DRAWS = 10_000  # seeds that lie between one trial's and the next
+Known = Callable[[int], dict[str, Any] | None]
+
+
+@dataclass(frozen=True)
+class Method:
+    """What a method needs."""
+
+    seed: int
+    trials: int | None  # None: as many as the method takes
+    epochs: int  # most of a trial
+    space: Any  # HyperParameters
+    selection: str
+    known: Known  # the values of a trial that is there already, by its number
+
+    @property
+    def common(self) -> dict[str, Any]:
+        """Arguments of every oracle. keras-tuner takes a seed of 0 for none, so it starts at 1;
+        the space is copied, because an oracle writes into it."""
+        return {
+            "objective": keras_tuner.Objective(self.selection, "min"),
+            "hyperparameters": self.space.copy(),
+            "seed": self.seed + 1,
+            "max_consecutive_failed_trials": FAILURES,
+        }
+
+
+class BayesianOracle(keras_tuner.oracles.BayesianOptimizationOracle):
+    """keras-tuner's, but for three things: a configuration that was tried is not proposed again; a
+    proposal depends on the seed, its number and the scores alone; and one that is known already is
+    not computed anew, because fitting the process takes about a second."""
+
+    def __init__(self, known: Known, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._known = known
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """The values of a trial."""
+        number = int(trial_id)
+        if (values := self._known(number)) is not None:
+            return {"status": "RUNNING", "values": values}
+        self._seed_state = self.seed + DRAWS * (number + 1)
+        self._random_state = np.random.RandomState(self.seed + number)
+        response = super().populate_space(trial_id)
+        if response["values"] is not None and self._duplicate(response["values"]):
+            return self._random_populate_space()
+        return response
+
+
+def _random(method: Method) -> keras_tuner.Oracle:
+    return keras_tuner.oracles.RandomSearchOracle(max_trials=method.trials, **method.common)
+
+
+def _bayesian(method: Method) -> keras_tuner.Oracle:
+    assert method.trials is not None
+    return BayesianOracle(
+        known=method.known,
+        max_trials=method.trials,
+        num_initial_points=max(3, method.trials // 3),  # else three a dimension: all of a search
+        **method.common,
+    )
+
+
+def _hyperband(method: Method) -> keras_tuner.Oracle:
+    oracle = keras_tuner.oracles.HyperbandOracle(max_epochs=method.epochs, **method.common)
+    oracle.max_trials = method.trials
+    return oracle
+
+
+def _grid(method: Method) -> keras_tuner.Oracle:
+    return keras_tuner.oracles.GridSearchOracle(max_trials=method.trials, **method.common)
+
+
+METHODS: dict[str, Callable[[Method], keras_tuner.Oracle]] = {
+    "random": _random,
+    "bayesian": _bayesian,
+    "hyperband": _hyperband,
+    "grid": _grid,
+}
+
+
+def default_trials(method: str) -> int | None:
+    """Trials where the user names none: hyperband and grid know their own number."""
+    return TRIALS if method in ("random", "bayesian") else None

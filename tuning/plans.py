@@ -1,0 +1,62 @@
+"""What a folder was made for: the first thing that is written into it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import UserError
+from pipelines.files import BESIDE
+
+FORMAT = 1
+
+
+def open_plan(folder: Path, kind: str, identity: dict[str, Any]) -> dict[str, Any]:
+    """The plan in a folder, or a new one in an empty folder; writing it is the caller's.
+
+    Args:
+        folder: which exists.
+        kind: "comparison" or "search".
+        identity: what must be the same when it is resumed, as JSON.
+
+    Raises:
+        UserError: the folder holds something else, or the same kind for another request.
+    """
+    identity = json.loads(json.dumps(identity))
+    path = folder / "plan.json"
+    if not path.exists():
+        if any(not entry.name.startswith(BESIDE) for entry in folder.iterdir()):
+            raise UserError(
+                f"{folder}: expected a {kind} or an empty folder. Received: a folder with other "
+                "files and no plan.json. Use --folder NEW."
+            )
+        return {"format": FORMAT, "kind": kind, "request": identity}
+    try:
+        plan = json.loads(path.read_text("utf-8"))
+        before = plan["request"]
+        known = plan["format"] == FORMAT and plan["kind"] == kind
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(f"{path}: damaged, or of something else. Use --folder NEW.") from None
+    if not known:
+        raise UserError(
+            f"{folder}: expected a {kind} of format {FORMAT}. Received: a {plan['kind']} of format "
+            f"{plan['format']}. Use --folder NEW."
+        )
+    for name in identity:
+        if before.get(name) != identity[name]:
+            raise UserError(
+                f"{folder}: holds a {kind} with {name} {_short(before.get(name))}. Received: "
+                f"{name} {_short(identity[name])}. Use --folder NEW, or the old value."
+            )
+    return plan
+
+
+def absolute(name: str | None) -> str | None:
+    """A path that means the same from any folder; `tfds:NAME` and None as they are."""
+    return name if name is None or name.startswith("tfds:") else str(Path(name).resolve())
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 120 else f"{text[:117]}..."
