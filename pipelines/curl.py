@@ -28,9 +28,13 @@ echo
 def script(name: str, inputs: Mapping[str, tf.Tensor]) -> str:
     """A shell script that asks the model `name` what its `serving_default` makes of the first row
     of `inputs`, in row form."""
-    row = {key: _plain(np.asarray(value)[0]) for key, value in inputs.items()}
-    question = json.dumps({"instances": [row]}, ensure_ascii=False)
+    question = json.dumps({"instances": [first_row(inputs)]}, ensure_ascii=False)
     return TEMPLATE.format(name=name, question=question)
+
+
+def first_row(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The first row of a batch as JSON, a value an input."""
+    return {key: _plain(np.asarray(value)[0]) for key, value in inputs.items()}
 
 
 def _plain(value: Any) -> Any:

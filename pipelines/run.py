@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -252,11 +252,28 @@ class Run:
             raise UserError(f"{self.path}: the task {self.task.name} does not generate.")
         return self.task.generate(self.model, GenerateRequest(**request))
 
+    def compare_float16(self) -> dict[str, tuple[float, float]]:
+        """What `export(weights="float16")` loses: each metric of the run's test part (validation
+        where there is none), as it is and with rounded weights.
+
+        Raises:
+            UserError: a weight is beyond the range of float16.
+        """
+        from pipelines.half_precision import rounded
+
+        parts = self.data().parts
+        records = parts["test"] or parts["valid"]
+        before = self.score(records)["metrics"]
+        with rounded(self.model.variables):
+            after = self.score(records)["metrics"]
+        return {name: (value, after[name]) for name, value in before.items()}
+
     def export(
         self,
         name: str | None = None,
         root: AnyPath = "saved_models",
         force: bool = False,
+        weights: Literal["float32", "float16"] = "float32",
     ) -> Path:
         """Writes the best model as a SavedModel, checked on records of the run's own data.
 
@@ -264,6 +281,7 @@ class Run:
             name: of the served model; None takes the task's.
             root: the folder of all served models.
             force: True follows a version with other signatures or labels.
+            weights: how they are stored; float16 halves the size, see `compare_float16`.
 
         Returns:
             `root/name/<next version>/`; `pipelines.export` says what is in it.
@@ -272,11 +290,13 @@ class Run:
             UserError: the place cannot be written, or the last version differs.
         """
         from pipelines.export import export
+        from pipelines.half_precision import stored_as_float16
         from pipelines.portability import without_cudnn
 
         name = name or self.task.name
         card = self.path / "README.md"
-        with without_cudnn(self.model):
+        halved = self.model.variables if weights == "float16" else []
+        with without_cudnn(self.model), stored_as_float16(halved):
             return export(
                 self.task.served(self.model),
                 self.requests,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -15,6 +15,8 @@ from pipelines.errors import UserError
 
 if TYPE_CHECKING:
     from pipelines.run import Run
+
+_YES = {True: "yes", False: "no", None: "?"}
 
 RunFolder = Annotated[str, typer.Argument(metavar="RUN", help="folder of a run")]
 
@@ -101,12 +103,20 @@ def export(
     force: Annotated[
         bool, typer.Option("--force", help="even if signatures or labels differ from the last one")
     ] = False,
+    weights: Annotated[
+        Literal["float32", "float16"],
+        typer.Option(help="how they are stored; float16 halves the size and says what it costs"),
+    ] = "float32",
 ) -> None:
     """Writes the model as a SavedModel that is served without our code."""
     print("exporting: traced, reloaded without our code, compared ...", file=sys.stderr)
     with quiet.work():
-        folder = load(run).export(name=name, root=root, force=force)
+        opened = load(run)
+        lost = opened.compare_float16() if weights == "float16" else {}
+        folder = opened.export(name=name, root=root, force=force, weights=weights)
     print(folder)
+    if lost:
+        print_table(("metric", "float32", "float16"), [[name, *two] for name, two in lost.items()])
 
 
 def inspect(
@@ -148,5 +158,10 @@ def _print_inspection(found: dict[str, Any]) -> None:
         ("signature", "median ms", "rows", "runs"),
         [[name, *measured.values()] for name, measured in found["latency"].items()],
     )
-    counts = ", ".join(f"{name} {count}" for name, count in found["operations"].items())
-    print(f"operations: {counts}")
+    print_table(
+        ("operation", "count", "in the core", "CPU", "GPU", "XLA"),
+        [
+            [name, count, *(_YES[where] for where in found["kernels"][name].values())]
+            for name, count in found["operations"].items()
+        ],
+    )

@@ -19,6 +19,7 @@ def serve(
     host: Annotated[
         str, typer.Option(help="to listen on; anyone who reaches it may ask, without a password")
     ] = "127.0.0.1",
+    demo: Annotated[bool, typer.Option("--demo", help="with a web page to try each model")] = False,
 ) -> None:
     """Serves exported models with TensorFlow Serving's REST interface, to try them."""
     for module in ("starlette", "uvicorn", "orjson"):
@@ -27,4 +28,4 @@ def serve(
     with quiet.work():
         from pipelines.server.running import serve as run
 
-        run(root, host, port, out=answers)
+        run(root, host, port, demo, out=answers)

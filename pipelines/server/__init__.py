@@ -9,6 +9,7 @@ unchanged against TensorFlow Serving. Files:
     version        one loaded SavedModel
     models         the folder of models, watched
     rest           paths, bodies, deadlines: the ASGI application
+    demo           a web page to try each model
     commands       the same folder under TensorFlow Serving
     running        a socket, the watcher and uvicorn, until Ctrl-C
 """

@@ -239,7 +239,7 @@ def _is_bytes(value: Any) -> bool:
 
 def _check_steps(name: str, array: np.ndarray, rows: int, limits: Limits) -> None:
     """Of an input that says how many steps the model is to make."""
-    if name.endswith("length") and array.dtype.kind in "iu":
+    if name.endswith("length") and array.dtype.kind in "iu" and array.size:
         steps = int(array.max())
         if steps > limits.length or steps * rows > limits.padded:
             raise RequestError(

@@ -74,7 +74,8 @@ class Models:
         Raises:
             RequestError: there is none (404).
         """
-        states = dict(self._models[name].states) if name in self._models else {}
+        model = self._models.get(name)
+        states = dict(model.states) if model else {}
         if number is not None:
             states = {number: states[number]} if number in states else {}
         if not states:
@@ -95,11 +96,15 @@ class Models:
         """Looks again every so many seconds in a thread of its own, until `stop`."""
 
         def looking() -> None:
+            said = ""
             while not self._stopping.wait(seconds):
                 try:
                     self.look()
+                    said = ""
                 except Exception as error:  # whatever it was, the models go on answering
-                    self._say(f"cannot look at {self.root}: {error}")
+                    if str(error) != said:
+                        said = str(error)
+                        self._say(f"cannot look at {self.root}: {said}")
 
         thread = threading.Thread(target=looking, name="versions", daemon=True)
         thread.start()

@@ -15,9 +15,10 @@ from google.protobuf import json_format  # type: ignore[import-untyped]
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from pipelines.server.demo import HEADERS, page
 from pipelines.server.errors import RequestError
 from pipelines.server.limits import Limits
 from pipelines.server.models import Models
@@ -32,16 +33,25 @@ _LABEL = re.compile(r"/v1/models/[^/:]+/labels/(?P<label>[^/:]+)(?:/metadata|:\w
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"]
 
 
-def application(models: Models, limits: Limits | None = None) -> Starlette:
+def application(models: Models, limits: Limits | None = None, demo: bool = False) -> Starlette:
     """The server without a socket: what uvicorn, or a test, calls.
 
     Args:
         models: what is served.
         limits: on a request; `Limits()` by default.
+        demo: True puts the page to try the models at `/`.
     """
     answering = _Answering(models, limits or Limits())
+
+    async def try_them(request: Request) -> Response:
+        html = await anyio.to_thread.run_sync(page, models)
+        return HTMLResponse(html, headers=HEADERS)
+
     return Starlette(
-        routes=[Route("/{path:path}", answering.request, methods=_METHODS)],
+        routes=[
+            *([Route("/", try_them)] if demo else []),
+            Route("/{path:path}", answering.request, methods=_METHODS),
+        ],
         exception_handlers={HTTPException: _unknown},  # a method that HTTP does not have
     )
 

@@ -18,7 +18,11 @@ from pipelines.versions import versions
 
 
 def serve(
-    root: str | Path, host: str = "127.0.0.1", port: int = 8501, out: TextIO | None = None
+    root: str | Path,
+    host: str = "127.0.0.1",
+    port: int = 8501,
+    demo: bool = False,
+    out: TextIO | None = None,
 ) -> None:
     """Serves the models in `root/<name>/<version>/` until it is interrupted.
 
@@ -26,6 +30,7 @@ def serve(
         root: the folder of all served models.
         host: address to listen on. The default is this machine alone: there is no password.
         port: 0 takes a free one.
+        demo: True adds a web page to try the models.
         out: where addresses and commands are printed; stdout by default.
 
     Raises:
@@ -33,7 +38,7 @@ def serve(
     """
     folder = Path(root)
     check_folder(folder)
-    with _listen(host, port) as listening:
+    with listen(host, port) as listening:
         models = Models(folder, say=lambda line: print(line, file=sys.stderr, flush=True))
         models.look()
         if not models.served:
@@ -42,10 +47,12 @@ def serve(
         shown = f"[{address}]" if ":" in address else address
         for name in models.served:
             print(f"http://{shown}:{port}/v1/models/{name}", file=out)
+        if demo:
+            print(f"\nTo try them: http://{shown}:{port}/", file=out)
         print("\nThe same under TensorFlow Serving:\n", file=out)
         print(tensorflow_serving(folder, models.served, port), file=out, flush=True)
         config = uvicorn.Config(
-            application(models),
+            application(models, demo=demo),
             log_level="warning",
             access_log=False,
             lifespan="off",
@@ -79,13 +86,27 @@ def check_folder(root: Path) -> None:
         raise UserError(f"{root}: holds no model. {way_out}")
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket at an address of this machine.
+
+    Raises:
+        UserError: the address cannot be taken.
+    """
+    listening = None
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=128)
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # asyncio sends small packets at once only where the protocol is named; else every answer
+        # waits 40 ms for an acknowledgement.
+        listening = socket.socket(family, kind, socket.IPPROTO_TCP)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(128)
+        return listening
     except socket.gaierror as error:
         raise UserError(f"--host {host}: {error.strerror}. Example: --host 127.0.0.1") from None
     except OSError as error:
+        if listening is not None:
+            listening.close()
         reason = {
             errno.EADDRINUSE: "is taken. Choose another, or 0 for a free one",
             errno.EACCES: "needs rights that this user has not. Choose one above 1023",

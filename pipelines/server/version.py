@@ -29,6 +29,7 @@ class Version:
     """
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.number = int(folder.name)
         self.graph = saved_graph.read(folder)
         self.signatures = saved_graph.signatures(self.graph)

@@ -138,7 +138,7 @@ def test_a_name_in_brackets_is_no_markup(rnnkit, run):
 def test_export_passes_its_options_on(rnnkit, run):
     status, out, _ = rnnkit("export", "x", "--name", "n", "--root", "r", "--force")
     assert (status, out) == (0, "saved_models/made-up/1\n")
-    assert run.exported == {"name": "n", "root": "r", "force": True}
+    assert run.exported == {"name": "n", "root": "r", "force": True, "weights": "float32"}
 
 
 def test_the_table_of_tasks_is_that_of_the_package(rnnkit):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 import resource
@@ -64,7 +65,7 @@ def spoil(value, draw):
     elif draw.random() < 0.2 and isinstance(value, dict):
         value[draw.choice(["x", "inputs", "instances", "é", "b64"])] = value.pop(key)
     else:
-        value[key] = draw.choice(JUNK)
+        value[key] = copy.deepcopy(draw.choice(JUNK))
 
 
 def damage(body, draw):

@@ -134,6 +134,18 @@ def test_the_same_number_with_other_files_is_loaded_again(models, folder, saved)
     assert models.find("toy").run("which", {"x": [5]})["version"] == [2]
 
 
+def test_a_folder_that_is_gone_for_a_while_is_told_once(models, folder, said):
+    """A disk that is unplugged; what is loaded goes on answering."""
+    folder.parent.rename(folder.parent.with_name("away"))
+    thread = models.watch(seconds=0.01)
+    thread.join(0.5)
+    models.stop()
+    thread.join(10)
+    assert models.find("toy").number == 1
+    assert len(said) == 2
+    assert said[1].startswith(f"cannot look at {folder.parent}: ")
+
+
 def change_under_load(folder, saved, changes):
     """Publishes versions while clients ask; gives what they got, an answer a request."""
     models = Models(folder.parent, lambda line: None)
