@@ -29,7 +29,8 @@ def draw_curves(comparison: Comparison, path: Path) -> None:
             grid, values = on_one_grid(runs)
             mean, spread = values.mean(0), values.std(0)
             colour = f"C{number % 10}"
-            axes.plot(grid, mean, color=colour, label=line.contender.name)
+            single = "o" if grid[0] == grid[-1] else None  # of runs with one epoch
+            axes.plot(grid, mean, color=colour, marker=single, label=line.contender.name)
             axes.fill_between(grid, mean - spread, mean + spread, color=colour, alpha=0.2, lw=0)
         axes.set_xlabel("updates of the weights" if unit == "updates" else "seconds of training")
         axes.grid(alpha=0.3)

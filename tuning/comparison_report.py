@@ -125,6 +125,9 @@ def _study(comparison: Comparison) -> list[str]:
         return []
     study = STUDIES[comparison.study]
     lines = [f"- {note}" for note in study.notes]
+    lines.append(
+        "- Published figures are confirmed in a public source, or quoted from memory and unchecked."
+    )
     lines += [f"- The paper: {finding} ({standing})" for finding, standing in study.findings]
     return ["## The paper and this", "", *lines, ""]
 

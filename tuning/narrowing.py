@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,26 +52,20 @@ def parse(
             a setting that is named twice.
     """
     found = Narrowing()
-    for option, words, place in (
-        ("--fix", fix, found.fixed),
-        ("--choose", choose, found.choices),
-        ("--range", ranges, found.ranges),
-    ):
-        for text in words:
-            name, setting, value = _split(cls, option, text)
-            for known in (found.fixed, found.choices, found.ranges):
-                if name in known:
-                    raise UserError(f"{option} {text}: {name} is named twice. Leave one out.")
-            if option == "--fix":
-                place[name] = _value(cls, setting, value, f"{option} {text}")
-            elif option == "--choose":
-                values = _choices(cls, setting, value, f"{option} {text}")
-                if len(values) == 1:
-                    found.fixed[name] = values[0]
-                else:
-                    place[name] = values
-            else:
-                place[name] = _range(cls, setting, value, f"{option} {text}")
+    options = {"--fix": fix, "--choose": choose, "--range": ranges}
+    for option, text in ((option, text) for option, texts in options.items() for text in texts):
+        name, setting, value = _split(cls, option, text)
+        place = f"{option} {text}"
+        if name in found.fixed | found.choices | found.ranges:
+            raise UserError(f"{place}: {name} is named twice. Leave one out.")
+        if option == "--fix":
+            found.fixed[name] = _value(cls, setting, value, place)
+        elif option == "--range":
+            found.ranges[name] = _range(cls, setting, value, place)
+        elif len(values := _choices(cls, setting, value, place)) > 1:
+            found.choices[name] = values
+        else:
+            found.fixed[name] = values[0]
     return found
 
 
@@ -137,8 +131,9 @@ def _value(cls: type[Settings], setting: dataclasses.Field, text: str, place: st
     if kind.endswith(" | None") and text.lower() == "none":
         return None
     kind = kind.removesuffix(" | None")
+    reads: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "bool": _boolean}
     try:
-        value = {"int": int, "float": float, "bool": _boolean}.get(kind, str)(text)
+        value = reads.get(kind, str)(text)
     except ValueError:
         words = {"int": "a whole number", "float": "a number", "bool": "yes or no"}
         raise UserError(f"{place}: expected {words[kind]}. Received: {text}.") from None

@@ -99,8 +99,12 @@ class Search:
     def command(self) -> str:
         """What trains the best again, test part included."""
         request = self.request
-        given = {"data": request.data, "valid": request.valid, "test": request.test}
-        given |= {"seed": request.seed} | request.narrowing.fixed | self.best["settings"]
+        given: dict[str, Any] = {
+            **{"data": request.data, "valid": request.valid, "test": request.test},
+            "seed": request.seed,
+            **request.narrowing.fixed,
+            **self.best["settings"],
+        }
         words = ["rnnkit", "train", request.task]
         for name, value in given.items():
             flag = name.replace("_", "-")

@@ -79,16 +79,17 @@ def paired_tests(
     Size, Journal of Educational Statistics 6, 1981.
     """
     pairs = [pair for pair in combinations(scores, 2) if baseline is None or baseline in pair]
-    found = []
+    compared, results = [], []
     for a, b in pairs:
         seeds = sorted(scores[a].keys() & scores[b].keys())
         if len(seeds) > 1:
-            found.append((a, b, *([scores[c][seed] for seed in seeds] for c in (a, b))))
-    results = [_paired(first, second) for _, _, first, second in found]
+            compared.append((a, b, len(seeds)))
+            first, second = ([scores[cell][seed] for seed in seeds] for cell in (a, b))
+            results.append(_paired(first, second))
     corrected = holm([result["p"] for result in results])
     return [
-        PairedTest(a=a, b=b, repeats=len(first), p_holm=p_holm, **result)
-        for (a, b, first, _), result, p_holm in zip(found, results, corrected, strict=True)
+        PairedTest(a=a, b=b, repeats=repeats, p_holm=p_holm, **result)
+        for (a, b, repeats), result, p_holm in zip(compared, results, corrected, strict=True)
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-CONFIRMED, MEMORY = "confirmed in a public source", "from memory of the paper"
+CONFIRMED, MEMORY = "confirmed", "from memory"  # in a public source; of the paper, unchecked
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -119,6 +120,8 @@ def _serve(pipe: Connection, begin: Callable[[], None]) -> None:
     os.dup2(2, 1)  # stdout belongs to the answer of the command
     threading.Thread(target=_end_with_parent, daemon=True).start()
     begin()
+    for name in ("tensorflow", "absl"):  # else: notes on each model that is traced
+        logging.getLogger(name).setLevel(logging.ERROR)
     while True:
         try:
             function, arguments = pipe.recv()
