@@ -44,16 +44,6 @@ TASKS: dict[str, TaskRow] = {
         metric="accuracy",
         data="reviews written for this project",
     ),
-    "translation": TaskRow(
-        task="pipelines.translation.task:TranslationTask",
-        settings="pipelines.translation.settings:TranslationSettings",
-        shape="many-to-many, another length",
-        input="pairs of sentences: a table, or line-aligned files",
-        output="translations, n-best",
-        metric="bleu (sacreBLEU)",
-        data="dates in 36 languages",
-        options="pipelines.translation.settings:TranslationOptions",
-    ),
     "ner": TaskRow(
         task="pipelines.ner.task:NerTask",
         settings="pipelines.ner.settings:NerSettings",
@@ -74,6 +64,25 @@ TASKS: dict[str, TaskRow] = {
         metric="accuracy",
         data="simulated splice sites",
     ),
+    "translation": TaskRow(
+        task="pipelines.translation.task:TranslationTask",
+        settings="pipelines.translation.settings:TranslationSettings",
+        shape="many-to-many, another length",
+        input="pairs of sentences: a table, or line-aligned files",
+        output="translations, n-best",
+        metric="bleu (sacreBLEU)",
+        data="dates in 36 languages",
+        options="pipelines.translation.settings:TranslationOptions",
+    ),
+    "charlm": TaskRow(
+        task="pipelines.charlm.task:CharLMTask",
+        settings="pipelines.charlm.settings:CharLMSettings",
+        shape="one-to-many",
+        input="a text file, plain or .gz",
+        output="the next character; new text",
+        metric="nll (nats a character)",
+        data="Python's documentation topics",
+    ),
     "adding": TaskRow(
         task="pipelines.memory.adding:AddingTask",
         settings="pipelines.memory.settings:AddingSettings",
@@ -91,15 +100,6 @@ TASKS: dict[str, TaskRow] = {
         output="the ten symbols after N steps",
         metric="nll (nats a step)",
         data="drawn, --length N",
-    ),
-    "charlm": TaskRow(
-        task="pipelines.charlm.task:CharLMTask",
-        settings="pipelines.charlm.settings:CharLMSettings",
-        shape="one-to-many",
-        input="a text file, plain or .gz",
-        output="the next character; new text",
-        metric="nll (nats a character)",
-        data="Python's documentation topics",
     ),
 }
 

@@ -95,16 +95,6 @@ def _write_rolls(folder: Path) -> Path:
     return source
 
 
-def _write_reviews(folder: Path) -> Path:
-    """Texts of four words, one of which tells the label."""
-    nouns = ["film", "room", "soup", "book", "tune", "road", "shop", "game", "song", "walk"]
-    words = {"good": ["lovely", "warm", "bright", "kind"], "bad": ["awful", "cold", "dull", "rude"]}
-    source = folder / "reviews.csv"
-    rows = [f'"the {n} was {w}",{label}\n' for label in words for w in words[label] for n in nouns]
-    source.write_text("text,label\n" + "".join(rows))
-    return source
-
-
 def _write_text(folder: Path) -> Path:
     """Sums in words, a line each."""
     words = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
@@ -118,13 +108,13 @@ def _write_text(folder: Path) -> Path:
     return source
 
 
-def _write_pairs(folder: Path) -> Path:
-    """Sentences whose words have one translation each."""
-    words = {"a": "un", "green": "vert", "red": "rouge", "bird": "oiseau", "tree": "arbre"}
-    source = folder / "pairs.tsv"
-    sentences = [f"{x} {y} {z}" for x in words for y in words for z in words]
-    lines = (f"{text}\t{' '.join(map(words.get, text.split()))}\n" for text in sentences)
-    source.write_text("".join(lines))
+def _write_reviews(folder: Path) -> Path:
+    """Texts of four words, one of which tells the label."""
+    nouns = ["film", "room", "soup", "book", "tune", "road", "shop", "game", "song", "walk"]
+    words = {"good": ["lovely", "warm", "bright", "kind"], "bad": ["awful", "cold", "dull", "rude"]}
+    source = folder / "reviews.csv"
+    rows = [f'"the {n} was {w}",{label}\n' for label in words for w in words[label] for n in nouns]
+    source.write_text("text,label\n" + "".join(rows))
     return source
 
 
@@ -155,16 +145,22 @@ def _write_entities(folder: Path) -> Path:
     return source
 
 
+def _write_pairs(folder: Path) -> Path:
+    """Sentences whose words have one translation each."""
+    words = {"a": "un", "green": "vert", "red": "rouge", "bird": "oiseau", "tree": "arbre"}
+    source = folder / "pairs.tsv"
+    sentences = [f"{x} {y} {z}" for x in words for y in words for z in words]
+    lines = (f"{text}\t{' '.join(map(words.get, text.split()))}\n" for text in sentences)
+    source.write_text("".join(lines))
+    return source
+
+
 _DRAWN = {"units": 4, "epochs": 1, "train_size": 16, "valid_size": 4, "test_size": 4}
 
 TASKS: dict[str, TaskSample] = {
     "music": TaskSample(write=_write_rolls, settings={"units": 8, "epochs": 1}),
     "sentiment": TaskSample(
         write=_write_reviews, settings={"units": 4, "embedding": 4, "epochs": 1}
-    ),
-    "translation": TaskSample(
-        write=_write_pairs,
-        settings={"units": 4, "embedding": 4, "vocabulary": 40, "beam": 2, "epochs": 1},
     ),
     "ner": TaskSample(
         write=_write_entities,
@@ -175,6 +171,10 @@ TASKS: dict[str, TaskSample] = {
     ),
     "dna": TaskSample(
         write=_write_fasta, settings={"units": 4, "filters": 4, "filter_width": 5, "epochs": 1}
+    ),
+    "translation": TaskSample(
+        write=_write_pairs,
+        settings={"units": 4, "embedding": 4, "vocabulary": 40, "beam": 2, "epochs": 1},
     ),
     "adding": TaskSample(write=None, settings={"length": 8, **_DRAWN}),
     "copy": TaskSample(write=None, settings={"length": 3, "cell": "min_gru", **_DRAWN}),

@@ -65,7 +65,7 @@ class CharacterModel(keras.Model):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.arguments = {
+        self.arguments: dict[str, Any] = {
             "symbols": symbols,
             "cell": cell,
             "units": units,
@@ -100,7 +100,7 @@ class CharacterModel(keras.Model):
         self.head.build(shape)
 
     def call(self, inputs: dict[str, Tensor], training: bool | None = None) -> Tensor:
-        rows = int(inputs["ids"].shape[0] or self.arguments["streams"])
+        rows = inputs["ids"].shape[0] or self.arguments["streams"]
         beginning = self.initial_states(rows)
         carried = self._carried.by_rows(rows, beginning)
         first = ops.cast(inputs["first"], "bool")[:, None]
