@@ -247,7 +247,9 @@ def test_help_shows_every_setting_with_its_default(rnnkit, monkeypatch, task: st
         assert field.metadata["help"] in line
         if field.default not in ("", None):
             default = field.default
-            assert f"[default: {default if default is not False else 'no-' + field.name}" in line
+            if isinstance(default, bool):  # told as the flag that gives it
+                default = option(field.name) if default else f"no-{option(field.name)}"
+            assert f"[default: {default}" in line
 
 
 def option(name: str) -> str:
