@@ -59,6 +59,7 @@ class Spelling(keras.layers.Layer):
         embedding: int, width of the vector of a character.
         cell: str, name of the recurrent cell.
         units: int, width of the recurrent layer in each direction.
+        truncate_gradient: int or None, most characters that a gradient flows back; default all.
 
     Call arguments:
         characters: int (batch, T, n), 0 where a word has ended.
@@ -69,13 +70,33 @@ class Spelling(keras.layers.Layer):
     Reference: G. Lample et al., Neural Architectures for Named Entity Recognition, NAACL 2016.
     """
 
-    def __init__(self, size: int, embedding: int, cell: str, units: int, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        size: int,
+        embedding: int,
+        cell: str,
+        units: int,
+        truncate_gradient: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        self.arguments = {"size": size, "embedding": embedding, "cell": cell, "units": units}
+        self.arguments = {
+            "size": size,
+            "embedding": embedding,
+            "cell": cell,
+            "units": units,
+            "truncate_gradient": truncate_gradient,
+        }
         self.vectors = keras.layers.Embedding(
             size, embedding, mask_zero=True, dtype=self.dtype_policy, name="vectors"
         )
-        self.reader = bidirectional_layer(cell, units, dtype=self.dtype_policy, name="reader")
+        self.reader = bidirectional_layer(
+            cell,
+            units,
+            truncate_gradient=truncate_gradient,
+            dtype=self.dtype_policy,
+            name="reader",
+        )
 
     def build(self, shape: Any) -> None:
         self.vectors.build(shape)
@@ -133,9 +154,9 @@ def tagger(
     known = keras.layers.Embedding(words, embedding, name="word_vectors")(
         WordDropout(word_dropout, seed=1, name="word_dropout")(inputs["words"])
     )
-    spelled = Spelling(characters, character_embedding, cell, character_units, name="spelling")(
-        inputs["characters"]
-    )
+    spelled = Spelling(
+        characters, character_embedding, cell, character_units, bptt_steps, name="spelling"
+    )(inputs["characters"])
     x = keras.layers.Concatenate()([known, spelled, inputs["shapes"]])
     mask = ops.not_equal(inputs["words"], 0)
     for k in range(layers):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 import sys
@@ -61,8 +62,8 @@ def serve(
         )
         models.watch()
         try:
-            uvicorn.Server(config).run(sockets=[listening])
-        except KeyboardInterrupt:  # uvicorn has closed everything, and raises it again
+            with contextlib.suppress(KeyboardInterrupt):  # uvicorn closes all, and raises it again
+                uvicorn.Server(config).run(sockets=[listening])
             print("stopped", file=sys.stderr)
         finally:
             models.stop()
