@@ -10,6 +10,8 @@ from pipelines.task import Endpoint, Served
 from rnnkit.counter_random import uniform
 
 STATE, FEATURES = 5, 3
+ROWS = tf.TensorSpec((None, FEATURES))
+THREE = {"serving_default": {"x": np.eye(FEATURES, dtype="float32")}}  # for ROWS
 CARD = "# toy\n\n![picture](plots/loss.png)\n\nA model for tests.\n"
 
 
