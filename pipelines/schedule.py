@@ -16,14 +16,17 @@ def best_epoch(scores: Sequence[float]) -> int | None:
     return min(finite)[1] if finite else None
 
 
-def learning_rate(start: float, scores: Sequence[float], patience: int) -> float:
-    """The step size of the next epoch: halved each time that half of `patience` epochs in a row
-    bring nothing better, so that a plateau gets one finer search before training stops on it.
+def learning_rate(
+    start: float, scores: Sequence[float], patience: int, decay: float = 1.0
+) -> float:
+    """The step size of the next epoch: `decay` times the last one, and halved each time that half
+    of `patience` epochs in a row bring nothing better, so that a plateau gets one finer search
+    before training stops on it.
 
     >>> learning_rate(0.1, [3.0, 2.0, 2.5, 2.5], patience=4)
     0.05
     """
-    rate, best, waited = start, math.inf, 0
+    rate, best, waited = start * decay ** len(scores), math.inf, 0
     for score in scores:
         waited = 0 if score < best else waited + 1
         best = min(best, score) if math.isfinite(score) else best

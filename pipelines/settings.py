@@ -65,6 +65,9 @@ class Settings(Options):
     )
     batch_size: int = setting(32, "sequences a batch", minimum=1)
     learning_rate: float = setting(1e-3, "step size of Adam at the start", above=0)
+    decay: float = setting(
+        1.0, "factor of the step size from an epoch to the next", above=0, maximum=1
+    )
     bptt_steps: int | None = setting(
         None, "most steps that a gradient flows back in time; all of them without it", minimum=1
     )

@@ -233,7 +233,9 @@ class _Keeper(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._started = time.monotonic()
         settings = self._settings
-        self._rate = schedule.learning_rate(settings.learning_rate, self._scores, settings.patience)
+        self._rate = schedule.learning_rate(
+            settings.learning_rate, self._scores, settings.patience, settings.decay
+        )
         self.model.optimizer.learning_rate = self._rate
         checkpoint.reseed(self.model, settings.seed, epoch)
 

@@ -23,6 +23,12 @@ def test_learning_rate_halves_on_each_plateau():
     assert rates == [8.0, 8.0, 8.0, 8.0, 4.0, 4.0, 4.0, 2.0, 2.0, 1.0]
 
 
+def test_decay_shrinks_every_step_and_halving_comes_on_top():
+    scores = [5.0, 4.0, 4.5, 4.5]
+    rates = [learning_rate(8.0, scores[:n], patience=4, decay=0.5) for n in range(5)]
+    assert rates == [8.0, 4.0, 2.0, 1.0, 0.25]
+
+
 def test_a_patience_of_one_still_trains():
     assert learning_rate(1.0, [2.0, 1.0], patience=1) == 1.0
 
