@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import time
 from os import PathLike
@@ -15,8 +16,9 @@ import tensorflow as tf
 from pipelines import checkpoint, opening, plots, report, schedule, sources
 from pipelines.batches import Batches, choose_boundaries, cover
 from pipelines.cells import recurrent_layer
+from pipelines.devices import Devices, OneDevice
 from pipelines.errors import UserError
-from pipelines.files import cannot_write, explained, locked, replacing, write_json, write_rows
+from pipelines.files import cannot_write, explained, replacing, write_json, write_rows
 from pipelines.progress import ConsoleProgress
 from pipelines.run import Run, task_class
 from pipelines.task import Record, Task
@@ -42,6 +44,7 @@ def train(
     init: str | PathLike[str] | None = None,
     progress: keras.callbacks.Callback | None = None,
     candidate: bool = False,
+    devices: Devices | None = None,
     **settings: Any,
 ) -> Run:
     """Trains a model, or goes on where an earlier call with the same arguments was stopped.
@@ -63,11 +66,13 @@ def train(
             `keras.callbacks.Callback()` shows nothing.
         candidate: True for one of many among which a search chooses: the test part is not scored
             and no pictures are drawn.
+        devices: one by default; `pipelines.strategies.open_devices` gives several. A run that was
+            begun on other devices goes on.
         settings: fields of the task's settings class, e.g. `cell="gru"`. Of a run that exists,
             only `epochs` may change.
 
     Returns:
-        The finished run.
+        The finished run; on a machine that is not the chief of several, one without its files.
 
     Raises:
         UserError: an unknown task or setting, unusable data, a folder that holds another run,
@@ -81,30 +86,43 @@ def train(
     worker = cls(cls.Settings.from_dict(settings))
     wanted = worker.settings  # a wrong cell is told before data are read
     recurrent_layer(wanted.cell, 1, truncate_gradient=wanted.bptt_steps)
+    devices = devices or OneDevice()
+    devices.check(worker)
     names = [None if name is None else str(name) for name in (data, valid, test, init, run)]
     loaded = sources.load(worker, *names[:3])
     _check_parts(loaded.parts, names[0])
     request = opening.Request(worker, loaded, *names)
-    with locked(request.path):
-        opened = _open(request)
-        shown = progress or ConsoleProgress(cls.selection, opened.scores)
-        if isinstance(shown, ConsoleProgress):
-            shown.say(loaded.description)
-            sources.tell_dropped(loaded.dropped)
-            for leak in loaded.leaks:
-                shown.say(f"leak: {leak}")
+    with devices.explained(), devices.folder(request.path) as path:
+        if path != request.path:
+            request = dataclasses.replace(request, folder=str(path))
+        opened = _open(request, devices)
+        shown = progress or _progress(opened, loaded, devices.chief)
         if opened.stopped:
             if isinstance(shown, ConsoleProgress):
                 shown.say(f"{opened.path}: is finished. {_ENDS[opened.stopped]}")
             return opened
-        _keep_for_later(opened, loaded.parts)
+        if devices.chief:
+            _keep_for_later(opened, loaded.parts)
         try:
-            _fit(opened, loaded.parts, shown)
+            _fit(opened, loaded.parts, shown, devices)
         finally:
             if isinstance(shown, ConsoleProgress):
                 shown.close()
-        _finish(opened, loaded.parts, candidate)
-    return Run.load(opened.path)
+        if devices.chief:
+            _finish(opened, loaded.parts, candidate)
+        return Run.load(opened.path)
+
+
+def _progress(run: Run, loaded: sources.Data, chief: bool) -> keras.callbacks.Callback:
+    """On the chief, after a word on the data."""
+    if not chief:
+        return keras.callbacks.Callback()
+    shown = ConsoleProgress(run.task.selection, run.scores)
+    shown.say(loaded.description)
+    sources.tell_dropped(loaded.dropped)
+    for leak in loaded.leaks:
+        shown.say(f"leak: {leak}")
+    return shown
 
 
 def _check_parts(parts: Parts, source: str | None) -> None:
@@ -116,7 +134,20 @@ def _check_parts(parts: Parts, source: str | None) -> None:
             )
 
 
-def _open(request: opening.Request) -> Run:
+def _open(request: opening.Request, devices: Devices) -> Run:
+    """The run, the same on all devices: the chief opens it, and the others are given it."""
+    opened = _open_here(request) if devices.chief else None
+    devices.share(request.path, "config.json", "metrics.csv", "metrics.json")
+    if opened is not None:
+        return opened
+    try:
+        return opening.reopen(request)
+    except UserError as error:
+        reason = str(error).replace(str(request.path), "the run")
+        raise UserError(f"expected the arguments of the chief on every worker: {reason}") from None
+
+
+def _open_here(request: opening.Request) -> Run:
     if (request.path / "config.json").exists():
         return opening.reopen(request)
     task, records = request.task, request.data.parts["train"]
@@ -156,27 +187,23 @@ def _keep_for_later(run: Run, parts: Parts) -> None:
 # --- fit --------------------------------------------------------------------------------------
 
 
-def _fit(run: Run, parts: Parts, progress: keras.callbacks.Callback) -> None:
+def _fit(run: Run, parts: Parts, progress: keras.callbacks.Callback, devices: Devices) -> None:
     """All epochs that are missing."""
     task, settings = run.task, run.settings
     keras.utils.set_random_seed(settings.seed)
     boundaries = run.config["boundaries"]
     training, validation = Batches(task, parts["train"]), Batches(task, parts["valid"])
+    covering = cover(boundaries, validation.lengths)
     steps = training.steps(boundaries)
     keeper = _Keeper(run, steps)
-    model = task.model()
-    model.compile(
-        optimizer=keras.optimizers.Adam(settings.learning_rate, global_clipnorm=settings.clip_norm),
-        **task.compile_arguments(),
-    )
-    model.optimizer.build(model.trainable_variables)
-    keeper.restore(model)
+    model = devices.compiled(task, training.once(boundaries))
+    keeper.restore(model, devices)
     if keeper.stopped:
         return
     try:
         model.fit(
-            training.epochs(boundaries, keeper.epoch, settings.epochs),
-            validation_data=validation.once(cover(boundaries, validation.lengths)),
+            devices.training(training.epochs(boundaries, keeper.epoch, settings.epochs)),
+            **devices.validation(validation.once(covering), validation.steps(covering)),
             initial_epoch=keeper.epoch,
             epochs=settings.epochs,
             steps_per_epoch=steps,
@@ -219,15 +246,16 @@ class _Keeper(keras.callbacks.Callback):
         epochs, patience = self._settings.epochs, self._settings.patience
         return schedule.stop_reason(self._scores, epochs, patience) is not None
 
-    def restore(self, model: keras.Model) -> None:
-        """Brings `model` to the end of the last epoch that is done."""
-        path = self._run.path / "checkpoint" / "last.weights.h5"
-        if path.exists():
-            checkpoint.restore(model, path)
-        else:
+    def restore(self, model: keras.Model, devices: Devices) -> None:
+        """Brings `model` to the end of the last epoch that is done, on all devices."""
+        name = "checkpoint/last.weights.h5"
+        path = self._run.path / name
+        if devices.chief and not path.exists():
             if self._run.config["init"] is not None:
                 _start_from(model, Run.load(self._run.config["init"]))
             checkpoint.save(model, path)
+        devices.share(self._run.path, name)
+        checkpoint.restore(model, path)
         self._rows = self._rows[: checkpoint.epochs_done(model, self._steps)]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

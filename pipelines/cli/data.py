@@ -17,6 +17,8 @@ from pipelines.cli.flags import settings_class, with_settings
 from pipelines.cli.names import Tasks
 from pipelines.cli.runs import print_scores
 from pipelines.cli.tables import AsJson
+from pipelines.cluster import WAIT
+from pipelines.strategies import STRATEGIES, open_devices
 
 _DATA = "a path or tfds:NAME; the task's own data by default"
 if TYPE_CHECKING:
@@ -36,6 +38,14 @@ RunFolder = Annotated[
         help="folder of the run; runs/<task>-<cell>-<hash of settings and data> by default",
     ),
 ]
+Strategy = Annotated[
+    str | None,
+    typer.Option(
+        metavar=f"<{'|'.join(STRATEGIES)}>",
+        help="one model on several devices: the GPUs of this machine, or all machines of TF_CONFIG",
+    ),
+]
+Wait = Annotated[float, typer.Option(min=0, help="seconds that other machines may take to start")]
 Init = Annotated[
     str | None, typer.Option(metavar="RUN", help="an earlier run whose weights it starts from")
 ]
@@ -115,18 +125,26 @@ def _train(task: str) -> Callable[..., None]:
         test: Test = None,
         run: RunFolder = None,
         init: Init = None,
+        strategy: Strategy = None,
+        wait: Wait = WAIT,
         **settings: Any,
     ) -> None:
         settings_class(task)(**settings)  # a value out of range is told at once
         try:
+            devices = None if strategy is None else open_devices(strategy, wait)
             with quiet.work():
                 from pipelines.training import train
 
-                finished = train(task, data, valid=valid, test=test, run=run, init=init, **settings)
+                places = {"valid": valid, "test": test, "run": run, "init": init}
+                given: dict[str, Any] = {**places, **settings}
+                finished = train(task, data, devices=devices, **given)
         except KeyboardInterrupt:
             print("interrupted: the same command resumes the run", file=sys.stderr)
             raise typer.Exit(UNEXPECTED) from None
-        _print_run(finished)
+        if devices is None or devices.chief:
+            _print_run(finished)
+        else:
+            print("trained along; the chief holds the run", file=sys.stderr)
 
     train.__doc__ = f"Trains {task}: {TASKS[task].input} -> {TASKS[task].output}."
     return train

@@ -268,7 +268,7 @@ def test_options_of_train_reach_it_with_their_types(rnnkit, monkeypatch):
     words = "train music --data d --valid v --test t --run r --init i --units 7 --learning-rate 1"
     assert rnnkit(*words.split())[2] == ["error: enough"]
     defaults = settings_class("music")().to_dict()
-    places = {"data": "d", "valid": "v", "test": "t", "run": "r", "init": "i"}
+    places = {"data": "d", "valid": "v", "test": "t", "run": "r", "init": "i", "devices": None}
     assert given == {**defaults, **places, "task": "music", "units": 7, "learning_rate": 1.0}
     assert isinstance(given["learning_rate"], float)
 
