@@ -19,7 +19,7 @@ def fit_majority(labels: np.ndarray, classes: int) -> dict[str, np.ndarray]:
 
 
 def fit_bag_of_words(
-    texts: Sequence[Sequence[str]], labels: np.ndarray, classes: int
+    texts: Sequence[str], labels: np.ndarray, classes: int
 ) -> dict[str, np.ndarray]:
     """Logistic regression on tf-idf of tokens and of pairs of neighbours, by scikit-learn.
 
@@ -28,7 +28,7 @@ def fit_bag_of_words(
     and nothing of their order beyond.
 
     Args:
-        texts: tokens of each text.
+        texts: tokens of each text, joined by `END`: a list of them would take ten times the memory.
         labels: (n,) ints.
         classes: int.
 
@@ -41,10 +41,10 @@ def fit_bag_of_words(
     linear = require("sklearn.linear_model", "text")
     vectorizer = _vectorizer(min_df=2 if len(texts) > 1 else 1, max_features=MOST_TERMS)
     try:
-        counts = vectorizer.fit_transform(map(END.join, texts))
+        counts = vectorizer.fit_transform(texts)
     except ValueError:  # no term stands in two texts
         vectorizer = _vectorizer(max_features=MOST_TERMS)
-        counts = vectorizer.fit_transform(map(END.join, texts))
+        counts = vectorizer.fit_transform(texts)
     model = linear.LogisticRegression(max_iter=1000).fit(counts, labels)
     weights = np.zeros((classes, counts.shape[1]), np.float32)
     bias = np.full(classes, -np.inf)
@@ -62,18 +62,18 @@ def fit_bag_of_words(
     }
 
 
-def bag_of_words(fitted: dict[str, np.ndarray], texts: Sequence[Sequence[str]]) -> np.ndarray:
+def bag_of_words(fitted: dict[str, np.ndarray], texts: Sequence[str]) -> np.ndarray:
     """The probabilities (n, classes) by a fitted bag of words."""
     terms = [term.replace("\r", "\n") for term in fitted["terms"].tobytes().decode().split("\n")]
     vectorizer = _vectorizer(vocabulary=terms)
     vectorizer.idf_ = fitted["idf"]
-    logits = vectorizer.transform(map(END.join, texts)) @ fitted["weights"].T + fitted["bias"]
+    logits = vectorizer.transform(texts) @ fitted["weights"].T + fitted["bias"]
     powers = np.exp(logits - logits.max(1, keepdims=True))
     return powers / powers.sum(1, keepdims=True)
 
 
 def floor_scores(
-    fitted: dict[str, np.ndarray], texts: Sequence[Sequence[str]], labels: np.ndarray
+    fitted: dict[str, np.ndarray], texts: Sequence[str], labels: np.ndarray
 ) -> dict[str, dict[str, float]]:
     """What both floors reach; `fitted` holds the arrays of both."""
     majority = np.tile(fitted["shares"], (len(labels), 1))

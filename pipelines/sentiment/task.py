@@ -187,13 +187,13 @@ class SentimentTask(Task[Review, SentimentSettings], Typed[Review], Answering):
         labels = self._numbers(records)
         return {
             **floors.fit_majority(labels, classes),
-            **floors.fit_bag_of_words(self._token_lists(records), labels, classes),
+            **floors.fit_bag_of_words(self._joined(records), labels, classes),
         }
 
     def floors(
         self, fitted: dict[str, np.ndarray], records: Sequence[Review]
     ) -> dict[str, dict[str, float]]:
-        return floors.floor_scores(fitted, self._token_lists(records), self._numbers(records))
+        return floors.floor_scores(fitted, self._joined(records), self._numbers(records))
 
     def plots(self, model: keras.Model, records: Sequence[Review], folder: str) -> None:
         """`confusion.png` and `reliability.png`."""
@@ -207,8 +207,10 @@ class SentimentTask(Task[Review, SentimentSettings], Typed[Review], Answering):
         number = {label: k for k, label in enumerate(self.learnt["labels"])}
         return np.array([number[record.label] for record in records])
 
-    def _token_lists(self, records: Sequence[Review]) -> list[list[str]]:
-        return list(self.encoder.token_lists(record.text for record in records))
+    def _joined(self, records: Sequence[Review]) -> list[str]:
+        """The tokens of each text, as the bag of words reads them."""
+        tokens = self.encoder.token_lists(record.text for record in records)
+        return [floors.END.join(of_text) for of_text in tokens]
 
     # --- use ------------------------------------------------------------------------------------
 
