@@ -64,6 +64,16 @@ TASKS: dict[str, TaskRow] = {
         metric="accuracy",
         data="simulated splice sites",
     ),
+    "video": TaskRow(
+        task="pipelines.video.task:VideoTask",
+        settings="pipelines.video.settings:VideoSettings",
+        options="pipelines.video.settings:VideoOptions",
+        shape="many-to-one or many-to-many",
+        input="clips in folders or a manifest; tables of vectors a frame",
+        output="the label, and its probability over time",
+        metric="top1",
+        data="rendered clips",
+    ),
     "translation": TaskRow(
         task="pipelines.translation.task:TranslationTask",
         settings="pipelines.translation.settings:TranslationSettings",

@@ -19,6 +19,12 @@ def seeded() -> None:
         sys.modules["keras"].utils.set_random_seed(0)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Decoded clips of tests stay out of the user's cache."""
+    os.environ["RNNKIT_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The long proofs run only when asked for: `pytest -m prove`."""
     if not config.option.markexpr:

@@ -131,6 +131,19 @@ def _write_fasta(folder: Path) -> Path:
     return source
 
 
+def _write_gestures(folder: Path) -> Path:
+    """Points that go right or left, a frame a row."""
+    source = folder / "gestures.csv"
+    rows = [
+        f"{label}{clip},{0.1 * clip + way * t},{clip % 3},{label}\n"
+        for label, way in (("right", 1), ("left", -1))
+        for clip in range(16)
+        for t in range(5 + clip % 2)
+    ]
+    source.write_text("clip,x,y,label\n" + "".join(rows))
+    return source
+
+
 def _write_entities(folder: Path) -> Path:
     """People and places of which each sentence names one or two."""
     people = ["Ada", "Tom", "Eva", "Zoe", "Max", "Kim", "Leo", "Ida"]
@@ -172,6 +185,7 @@ TASKS: dict[str, TaskSample] = {
     "dna": TaskSample(
         write=_write_fasta, settings={"units": 4, "filters": 4, "filter_width": 5, "epochs": 1}
     ),
+    "video": TaskSample(write=_write_gestures, settings={"units": 4, "epochs": 1}),
     "translation": TaskSample(
         write=_write_pairs,
         settings={"units": 4, "embedding": 4, "vocabulary": 40, "beam": 2, "epochs": 1},

@@ -98,6 +98,15 @@ def dna(space: Space) -> None:
     space.number("hide", 0.0, 0.4)
 
 
+def video(space: Space) -> None:
+    """What of the clip is seen, and by how large an encoder."""
+    common(space, widest=256)
+    space.boolean("bidirectional")
+    space.boolean("differences")
+    space.choice("filters", 8, 16, 32)
+    space.whole("features", 32, 128)
+
+
 def memory(space: Space) -> None:
     """Nothing can be learnt by heart of data that are drawn anew, so dropout stays out."""
     space.choice("cell", *CELLS)
@@ -128,6 +137,7 @@ SPACES: dict[str, Callable[[Space], None]] = {
     "sentiment": sentiment,
     "ner": ner,
     "dna": dna,
+    "video": video,
     "adding": memory,
     "copy": memory,
     "charlm": charlm,
