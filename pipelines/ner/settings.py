@@ -9,8 +9,8 @@ from pipelines.settings import Options, Settings, setting
 
 @dataclass(frozen=True, kw_only=True)
 class NerSettings(Settings):
-    """Defaults set from what is known to help without pretrained vectors; `benchmarks/ner.md` says
-    what they reach. None of them is tuned."""
+    """Defaults set from what is known to help without pretrained vectors, and `recall_cost` on the
+    development part of WNUT-17; `benchmarks/ner.md` says what they reach."""
 
     units: int = setting(100, "width of each recurrent layer, in each direction", minimum=1)
     dropout: float = setting(
@@ -49,7 +49,7 @@ class NerSettings(Settings):
         25, "width of the recurrent layer over a word's characters, in each direction", minimum=1
     )
     recall_cost: float = setting(
-        1.0,
+        3.0,
         "nats by which a missed entity token costs more in training; 0 is plain likelihood, more "
         "finds more entities and invents more",
         minimum=0,
