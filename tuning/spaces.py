@@ -87,7 +87,7 @@ def ner(space: Space) -> None:
     common(space, widest=200)
     space.whole("character_units", 10, 50)
     space.number("word_dropout", 0.0, 0.5)
-    space.number("recall_cost", 0.0, 2.0)
+    space.number("recall_cost", 0.0, 6.0)
 
 
 def dna(space: Space) -> None:
