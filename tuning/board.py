@@ -27,8 +27,8 @@ class ConsoleBoard:
         self._console = Console(stderr=True, highlight=False, markup=False, emoji=False)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._rows: list[dict[str, Any]] = []
-        self._running, self._kept = "", True
-        self._trained, self._spent, self._started = 0, 0.0, time.monotonic()
+        self._running: dict[str, float] = {}  # trial -> when it began
+        self._trained, self._spent = 0, 0.0
 
     def __enter__(self) -> ConsoleBoard:
         if self._console.is_terminal:
@@ -48,20 +48,20 @@ class ConsoleBoard:
         """Prints a line."""
         self._console.print(line, soft_wrap=True)
 
-    def begin(self, name: str, settings: dict[str, Any], kept: bool) -> None:
+    def begin(self, name: str) -> None:
         """Shows what runs."""
-        self._running, self._kept, self._started = f"trial {name}", kept, time.monotonic()
+        self._running[name] = time.monotonic()
         self._refresh()
 
     def end(self, row: dict[str, Any]) -> None:
         """Shows what came out."""
         self._rows.append(row)
-        if not self._kept:
+        began = self._running.pop(row["trial"], None)
+        if began is not None:
             self._trained += 1
-            self._spent += time.monotonic() - self._started
+            self._spent += time.monotonic() - began
         if not self._console.is_terminal:
             self.say(f"{self._outcome(row)}; {self._ahead()}")
-        self._running = ""
         self._refresh()
 
     def _outcome(self, row: dict[str, Any]) -> str:
@@ -83,7 +83,8 @@ class ConsoleBoard:
             return f"{count} trials"
         words = f"{count} of {self._total}"
         if self._trained and count < self._total:
-            left = self._spent / self._trained * (self._total - count)
+            at_once = max(1, len(self._running))
+            left = self._spent / self._trained * (self._total - count) / at_once
             words += f", about {left / 60:.0f} min left"
         return words
 
@@ -92,7 +93,7 @@ class ConsoleBoard:
             self._live.update(self._table(), refresh=True)
 
     def _table(self) -> Table:
-        table = Table(title=" ".join(filter(None, (self._ahead(), self._running))))
+        table = Table(title=", now ".join(filter(None, (self._ahead(), " ".join(self._running)))))
         for name in ("trial", self._selection, "epochs", "seconds", "settings"):
             table.add_column(name)
         done = sorted(

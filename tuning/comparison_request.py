@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,7 @@ from pipelines.errors import UserError, unknown_name
 from pipelines.run import task_class
 from pipelines.task import Task
 from tuning.parameters import RECURRENT, WHOLE
-from tuning.plans import absolute
+from tuning.plans import absolute, folder_of
 from tuning.results import Contender
 
 MOST_REPEATS = 1000
@@ -58,10 +56,7 @@ class Request:
     @property
     def path(self) -> Path:
         """The folder: the one asked for, or one whose name depends on what was asked."""
-        if self.folder is not None:
-            return Path(self.folder)
-        digest = hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:8]
-        return Path("runs") / f"compare-{self.study or self.task}-{digest}"
+        return folder_of(self.folder, f"compare-{self.study or self.task}", self.identity)
 
     @property
     def budget(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -43,13 +44,40 @@ def open_plan(folder: Path, kind: str, identity: dict[str, Any]) -> dict[str, An
             f"{folder}: expected a {kind} of format {FORMAT}. Received: a {plan['kind']} of format "
             f"{plan['format']}. Use --folder NEW."
         )
-    for name in identity:
-        if before.get(name) != identity[name]:
+    was, now = _flat(before), _flat(identity)
+    for name in now | was:
+        if was.get(name) != now.get(name):
             raise UserError(
-                f"{folder}: holds a {kind} with {name} {_short(before.get(name))}. Received: "
-                f"{name} {_short(identity[name])}. Use --folder NEW, or the old value."
+                f"{folder}: holds a {kind} with {name} {_short(was.get(name))}. Received: "
+                f"{name} {_short(now.get(name))}. Use --folder NEW, or the old value."
             )
     return plan
+
+
+def _flat(identity: dict[str, Any]) -> dict[str, Any]:
+    """`{"space": {"units": 3}}` as `{"space units": 3}`, so that a message names what differs."""
+    found: dict[str, Any] = {}
+    for name, value in identity.items():
+        inner = value if isinstance(value, dict) else {"": value}
+        found |= {f"{name} {key}".strip(): each for key, each in inner.items()}
+    return found
+
+
+def read_plan(folder: Path) -> dict[str, Any]:
+    """The plan in a folder; {} where there is none."""
+    path = folder / "plan.json"
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def folder_of(folder: str | None, name: str, identity: dict[str, Any]) -> Path:
+    """The folder that was asked for, or one whose name depends on what was asked."""
+    if folder is not None:
+        return Path(folder)
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
+    return Path("runs") / f"{name}-{digest}"
 
 
 def absolute(name: str | None) -> str | None:

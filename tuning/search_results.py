@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ import keras_tuner
 from pipelines.run import task_class
 from pipelines.settings import Settings
 from tuning.narrowing import Narrowing
-from tuning.plans import absolute
+from tuning.plans import absolute, folder_of
 
 DEFAULT = "default"  # the trial of the task's own settings
 Row = dict[str, Any]
@@ -42,7 +40,8 @@ class Request:
         return {
             "task": self.task,
             "method": self.method,
-            "space": self.space.get_config()["space"],
+            "space": {each["name"]: each for each in self._space},
+            "searched": [each["name"] for each in self._space],
             "fixed": self.narrowing.fixed,
             "seed": self.seed,
             "data": absolute(self.data),
@@ -51,12 +50,15 @@ class Request:
         }
 
     @property
+    def _space(self) -> list[dict[str, Any]]:
+        """What is searched, a dict a setting."""
+        found = [each["config"] for each in self.space.get_config()["space"]]
+        return [{name: each[name] for name in each if name != "conditions"} for each in found]
+
+    @property
     def path(self) -> Path:
         """The folder: the one asked for, or one whose name depends on what was asked."""
-        if self.folder is not None:
-            return Path(self.folder)
-        digest = hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:8]
-        return Path("runs") / f"tune-{self.task}-{digest}"
+        return folder_of(self.folder, f"tune-{self.task}", self.identity)
 
     def arguments(self, settings: dict[str, Any], run: Path) -> dict[str, Any]:
         """Of `pipelines.train`."""

@@ -15,10 +15,12 @@ from pipelines.cli.data import Source, Test, Valid
 from pipelines.cli.failures import UNEXPECTED
 from pipelines.cli.names import Tasks
 from pipelines.cli.tables import AsJson
+from pipelines.cluster import WAIT
 from pipelines.errors import require
 
 if TYPE_CHECKING:
-    from tuning.search_results import Search
+    from tuning.search_results import Request, Search
+    from tuning.seats import Seat
 
 tune_app = typer.Typer(
     cls=Tasks,
@@ -70,33 +72,49 @@ def _tune(task: str) -> Callable[..., None]:
             str | None,
             typer.Option(metavar="DIR", help="of the search; runs/tune-<task>-<hash> by default"),
         ] = None,
+        distributed: Annotated[
+            str | None,
+            typer.Option(
+                metavar="<chief|worker>",
+                help="this process's part in a search on several machines; by default what "
+                "KERASTUNER_TUNER_ID says",
+            ),
+        ] = None,
+        at: Annotated[
+            str | None,
+            typer.Option(
+                metavar="HOST:PORT",
+                help="of the chief; KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT by default",
+            ),
+        ] = None,
+        wait: Annotated[
+            float, typer.Option(min=0, help="seconds that a worker waits for a silent chief")
+        ] = WAIT,
         json: AsJson = False,
     ) -> None:
         try:
             with quiet.work():
                 require("keras_tuner", "tuning")
-                from pipelines.run import task_class
-                from tuning import oracles, search, search_report
-                from tuning.board import ConsoleBoard
+                from tuning import search, search_report, seats
 
-                total = trials if trials is not None else oracles.default_trials(method)
-                counted = None if total is None or method == "grid" else total + 1
-                with ConsoleBoard(task_class(task).selection, counted) as board:
-                    found = search.tune(
-                        task,
-                        data,
-                        method=method,
-                        trials=trials,
-                        fix=fix or (),
-                        choose=choose or (),
-                        ranges=range or (),
-                        seed=seed,
-                        train_best=train_best,
-                        valid=valid,
-                        test=test,
-                        folder=folder,
-                        board=board,
-                    )
+                taken = seats.seat(distributed, at)
+                asked = search.request(
+                    task,
+                    data,
+                    method=method,
+                    trials=trials,
+                    fix=fix or (),
+                    choose=choose or (),
+                    ranges=range or (),
+                    seed=seed,
+                    valid=valid,
+                    test=test,
+                    folder=folder,
+                )
+                if taken is not None and taken.role == "worker":
+                    print(_follow(asked, taken, wait), file=sys.stderr)
+                    return
+                found = _carry_out(asked, taken, train_best)
                 paths = search_report.write(found)
                 remarks = search_report.remarks(found)
         except KeyboardInterrupt:
@@ -109,6 +127,33 @@ def _tune(task: str) -> Callable[..., None]:
 
     tune.__doc__ = f"Searches the settings of {task}: {TASKS[task].metric}."
     return tune
+
+
+def _carry_out(asked: Request, taken: Seat | None, train_best: bool) -> Search:
+    from pipelines.run import task_class
+    from tuning import search
+    from tuning.board import ConsoleBoard
+
+    most = None if asked.method == "grid" else asked.trials
+    total = None if most is None else most + 1
+    lead = None
+    if taken is not None:
+        from tuning.chief import Chief
+
+        lead = Chief(taken.address)
+    with ConsoleBoard(task_class(asked.task).selection, total) as board:
+        return search.carry_out(asked, None, board, train_best, lead)
+
+
+def _follow(asked: Request, taken: Seat, wait: float) -> str:
+    from pipelines.run import task_class
+    from tuning.board import ConsoleBoard
+    from tuning.follower import follow
+    from tuning.workers import Worker
+
+    with Worker() as runner, ConsoleBoard(task_class(asked.task).selection, None) as board:
+        count = follow(asked, taken, runner, board, wait)
+    return f"{count} trials trained here; the chief at {taken.address} holds the search"
 
 
 def _print(found: Search, remarks: list[str], paths: list[str]) -> None:

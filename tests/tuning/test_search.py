@@ -13,6 +13,7 @@ from pipelines.errors import UserError
 from pipelines.run import Run
 from tuning import oracles, search, search_report, trial
 from tuning.importance import importance
+from tuning.ledger import Proposal
 from tuning.workers import Here, JobError
 
 SPACE = {
@@ -122,7 +123,7 @@ def test_failures_are_kept_with_their_reason(toy, tmp_path):
         tune(tmp_path / "g", Known(fails=always))
 
 
-def test_a_killed_worker_goes_on_once(tmp_path):
+def test_a_killed_worker_goes_on_once(toy, tmp_path):
     class Killed:
         def __init__(self, times):
             self.times = times
@@ -133,10 +134,11 @@ def test_a_killed_worker_goes_on_once(tmp_path):
                 raise JobError("its process died with status -9: killed, or out of memory")
             return "row"
 
-    row = {"trial": "0001", "settings": {}, "limit": None, "run": "0001"}
-    path = str(tmp_path / "0001.json")
-    assert search._trained(Killed(1), {}, row, path) == "row"
-    assert search._trained(Killed(2), {}, row, path)["reason"].startswith("its process died")
+    request = search.request("toy", folder=tmp_path)
+    proposed = Proposal("0001", {}, None, "0001")
+    assert search.carry_out_trial(request, proposed, Killed(1)) == "row"
+    row = search.carry_out_trial(request, proposed, Killed(2))
+    assert row["reason"].startswith("its process died")
 
 
 def test_trials_are_runs_and_the_test_part_waits(toy, tmp_path, capsys):
