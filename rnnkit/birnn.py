@@ -45,7 +45,7 @@ class BiRNN(keras.layers.Bidirectional):
         and the backward states.
 
     Raises:
-        ValueError: an unknown `merge_mode`, and whatever `RNN` raises.
+        ValueError: an unknown `merge_mode`, a cell with a memory, and whatever `RNN` raises.
 
     Example:
 
@@ -86,6 +86,11 @@ class BiRNN(keras.layers.Bidirectional):
         super().__init__(
             RNN(cell, **options, name="rnn"), merge_mode, backward_layer=backward, **kwargs
         )
+        if self.forward_layer._attending or self.backward_layer._attending:
+            raise ValueError(
+                "BiRNN takes cells without a memory. Received: an AttentionCell, which decodes, "
+                "step after step. Example: RNN(attention_cell)(x, memory=BiRNN(cell)(source))."
+            )
         self.supports_masking = True
         self.truncate_gradient = truncate_gradient
 

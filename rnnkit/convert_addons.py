@@ -23,16 +23,17 @@ import numpy as np
 from keras import ops
 
 from rnnkit.cells import Cell, PeepholeLSTMCell
+from rnnkit.cells.layer_norm import _LayerNormFamily
 from rnnkit.crf import CRF
 from rnnkit.recurrent import RNN
-from rnnkit.weight_files import Arrays, read_weights
+from rnnkit.weight_files import Arrays, read_weights, the_only_one
 
 Tensor = Any
 _PEEPHOLES = [f"{gate}_gate_peephole_weights" for gate in ("input", "forget", "output")]
 _NORMS = [
     f"{norm}_norm/{part}" for norm in ("kernel", "recurrent", "state") for part in ("gamma", "beta")
 ]
-_EXAMPLE = "Example: from_addons('model.h5', layer='rnn')."
+_EXAMPLE = "from_addons('model.h5', layer='rnn')"
 
 
 def from_addons(
@@ -70,14 +71,8 @@ def from_addons(
     cells = {
         place: cell for place, cell in _cells(arrays).items() if layer is None or layer in place
     }
-    if len(cells) != 1:
-        received = f"{len(cells)} of them ({', '.join(cells)})" if cells else "none"
-        within = f" under {layer!r}" if layer else ""
-        raise ValueError(
-            "Expected one PeepholeLSTMCell or LayerNormLSTMCell of TensorFlow Addons"
-            f"{within}. Received: {received}, among {', '.join(arrays) or 'no weights'}. {_EXAMPLE}"
-        )
-    (weights,) = cells.values()
+    what = "PeepholeLSTMCell or LayerNormLSTMCell of TensorFlow Addons"
+    weights = cells[the_only_one(cells, arrays, what, layer, _EXAMPLE)]
     kernel = weights["kernel"]
     units, dtype = weights["recurrent_kernel"].shape[0], str(kernel.dtype)
     bias = weights.get("bias", np.zeros(4 * units, kernel.dtype))
@@ -130,14 +125,8 @@ def crf_from_addons(
     """
     arrays = dict(source) if isinstance(source, Mapping) else read_weights(source)
     found = {place: crf for place, crf in _crfs(arrays).items() if layer is None or layer in place}
-    if len(found) != 1:
-        received = f"{len(found)} of them ({', '.join(found)})" if found else "none"
-        within = f" under {layer!r}" if layer else ""
-        raise ValueError(
-            f"Expected one CRF of TensorFlow Addons{within}. Received: {received}, among "
-            f"{', '.join(arrays) or 'no weights'}. Example: crf_from_addons('m.h5', layer='crf')."
-        )
-    (weights,) = found.values()
+    example = "crf_from_addons('model.h5', layer='crf')"
+    weights = found[the_only_one(found, arrays, "CRF of TensorFlow Addons", layer, example)]
     chain = weights["chain_kernel"]
     tags, dtype = len(chain), str(chain.dtype)
     crf = CRF(tags, constraints=constraints, dtype=dtype)
@@ -219,7 +208,7 @@ def _named(arrays: Arrays) -> Arrays:
 
 
 @keras.saving.register_keras_serializable("rnnkit")
-class AddonsLayerNormLSTMCell(Cell):
+class AddonsLayerNormLSTMCell(_LayerNormFamily):
     """The layer-normalised LSTM of TensorFlow Addons, for nets that were trained with it.
 
         N(a) = (a - mean(a)) / sqrt(variance(a) + epsilon)
@@ -234,6 +223,7 @@ class AddonsLayerNormLSTMCell(Cell):
 
     Args:
         units: positive int, the width n of h and c.
+        forget_bias: float, where b_f starts; see `rnnkit.LSTMCell`.
         epsilon: positive float, Addons' `norm_epsilon`.
         kernel_initializer, recurrent_initializer, kernel_regularizer, recurrent_regularizer: see
             `rnnkit.cells.Cell`.
@@ -247,44 +237,13 @@ class AddonsLayerNormLSTMCell(Cell):
     Reference: `tfa.rnn.LayerNormLSTMCell` of TensorFlow Addons 0.23.
     """
 
-    gates = ("i", "f", "g", "o")
     paper = "TensorFlow Addons, after Ba 2016"
-
-    def __init__(self, units: int, *, epsilon: float = 1e-3, **kwargs: Any) -> None:
-        super().__init__(units, **kwargs)
-        self.epsilon = float(epsilon)
-
-    @property
-    def state_size(self) -> list[int]:
-        return [self.units, self.units]
-
-    @property
-    def output_size(self) -> int:
-        return self.units
-
-    def build_recurrent(self) -> None:
-        n = self.units
-        self.recurrent_kernel = self.add_recurrent_kernel("recurrent_kernel", gates=4)
-        for name, size in (("input_gain", 4 * n), ("recurrent_gain", 4 * n), ("memory_gain", n)):
-            setattr(self, name, self.add_weight(name=name, shape=(size,), initializer="ones"))
-        self.memory_bias = self.add_weight(name="memory_bias", shape=(n,), initializer="zeros")
-
-    def project(self, inputs: Tensor) -> Tensor:
-        return self.input_gain * self._normalised(ops.matmul(inputs, self.kernel)) + self.bias
 
     def step(self, projected: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         h, c = states
-        past = self._normalised(self.dot(h, self.recurrent_kernel))
+        past = self.normalised(self.dot(h, self.recurrent_kernel))
         i, f, g, o = ops.split(projected + self.scale(past, self.recurrent_gain), 4, axis=-1)
-        c = self._normalised(ops.sigmoid(f) * c + ops.sigmoid(i) * ops.tanh(g))
+        c = self.normalised(ops.sigmoid(f) * c + ops.sigmoid(i) * ops.tanh(g))
         c = self.shift(self.scale(c, self.memory_gain), self.memory_bias)
         h = ops.sigmoid(o) * ops.tanh(c)
         return h, [h, c]
-
-    def _normalised(self, a: Tensor) -> Tensor:
-        exact = ops.cast(a, keras.backend.result_type(a.dtype, "float32"))
-        mean, variance = ops.moments(exact, axes=[-1], keepdims=True)
-        return ops.cast((exact - mean) * ops.rsqrt(variance + self.epsilon), a.dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "epsilon": self.epsilon}

@@ -20,10 +20,10 @@ from rnnkit.attention import AttentionCell, BahdanauAttention, LuongGeneralAtten
 from rnnkit.attention.mechanisms import Attention
 from rnnkit.convert import from_keras
 from rnnkit.recurrent import RNN
-from rnnkit.weight_files import Arrays, read_weights
+from rnnkit.weight_files import Arrays, read_weights, the_only_one
 
 _CELLS = {1: keras.layers.SimpleRNN, 3: keras.layers.GRU, 4: keras.layers.LSTM}
-_EXAMPLE = "Example: attention_from_addons('checkpoints/ckpt-7', layer='decoder')."
+_EXAMPLE = "attention_from_addons('checkpoints/ckpt-7', layer='decoder')"
 
 
 def attention_from_addons(
@@ -120,14 +120,8 @@ def _attention(own: Arrays, dtype: str) -> tuple[Attention, Arrays]:
 def _only(arrays: Arrays, ending: str, part: str | None) -> str:
     """The one path that ends so and has `part` in it."""
     found = [p for p in arrays if p.endswith(ending) and (part is None or part in p)]
-    if len(found) != 1:
-        received = f"{len(found)} of them ({', '.join(found)})" if found else "none"
-        within = f" under {part!r}" if part else ""
-        raise ValueError(
-            f"Expected one AttentionWrapper of TensorFlow Addons, with one {ending}{within}. "
-            f"Received: {received}, among {', '.join(arrays) or 'no weights'}. {_EXAMPLE}"
-        )
-    return found[0]
+    what = f"AttentionWrapper of TensorFlow Addons, with one {ending}"
+    return the_only_one(found, arrays, what, part, _EXAMPLE)
 
 
 def _named(arrays: Arrays) -> Arrays:

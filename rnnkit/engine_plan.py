@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
-import keras
 from keras import ops
 
 from rnnkit.cells.base import States, Tensor
+from rnnkit.precision import exact
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,7 +135,4 @@ def weight_gradient(kind: str, operands: Tensor | None, gradients: Tensor) -> Te
     if kind == "dot":
         return ops.matmul(ops.transpose(flat(operands)), flat(gradients))
     terms = flat(gradients) if kind == "shift" else flat(operands) * flat(gradients)
-    dtype = keras.backend.standardize_dtype(terms.dtype)
-    if dtype in ("float16", "bfloat16"):  # which lose long sums
-        return ops.cast(ops.sum(ops.cast(terms, "float32"), axis=0), dtype)
-    return ops.sum(terms, axis=0)
+    return ops.cast(ops.sum(exact(terms), axis=0), terms.dtype)

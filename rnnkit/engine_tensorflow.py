@@ -92,7 +92,7 @@ def _forward(step: Step, projected, mask, states: States, weights: list[Tensor],
         (tf.constant(0), list(states), arrays),
         maximum_iterations=steps,  # XLA asks for it where the loop is differentiated once more
     )
-    stacked = iter([array.stack() for array in arrays])
+    stacked = iter([_stacked(array, projected.shape[0]) for array in arrays])
     history = [None if same else next(stacked) for same in step.constant]
     return history, dict(zip(plan.remembered, stacked, strict=True)), last
 
@@ -145,7 +145,7 @@ def _backward(
         ),
         maximum_iterations=steps,
     )
-    stored = [array.stack() for array in arrays]
+    stored = [_stacked(array, projected.shape[0]) for array in arrays]
     d_weights = plan.weight_gradients(stored, before, d_direct)
     return [stored[0], *d_states, *(d_weights.get(i) for i in range(len(weights)))]
 
@@ -222,3 +222,9 @@ def _array(tensor: Tensor) -> tf.TensorArray:
 def _new_array(like: Tensor, steps: Tensor) -> tf.TensorArray:
     """Something to write one tensor a step to."""
     return tf.TensorArray(like.dtype, size=steps, element_shape=like.shape)
+
+
+def _stacked(array: tf.TensorArray, steps: int | None) -> Tensor:
+    """All that was written, (time, ...): a time that is known stays known."""
+    tensor = array.stack()
+    return tf.ensure_shape(tensor, (steps, *tensor.shape[1:]))

@@ -343,7 +343,7 @@ def _through_memory(cell: Any, o: Tensor, c: Tensor, move: Tensor) -> Tensor:
     cell = twin(innermost(cell))
     shown = ops.tanh
     if isinstance(cell, cells.LayerNormLSTMCell):
-        shown = lambda c: ops.tanh(cell.memory_gain * cell._normalised(c) + cell.memory_bias)
+        shown = lambda c: ops.tanh(cell.memory_gain * cell.normalised(c) + cell.memory_bias)
     h = o * (shown(c + move) - shown(c))
     if isinstance(cell, cells.PeepholeLSTMCell):
         h += ops.tanh(c) * o * (1 - o) * (move * cell.peephole_o)

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops, tree
 
+from rnnkit.arguments import is_cell, is_positive_int
 from rnnkit.cells.base import BaseCell, Tensor
 from rnnkit.engine import backend_engine, run_over_time
 
@@ -72,20 +73,24 @@ class RNN(keras.layers.RNN):
         truncate_gradient: int | None = None,
         **kwargs: Any,
     ) -> None:
-        first = cell[0] if isinstance(cell, (list, tuple)) and cell else cell
-        if isinstance(first, keras.layers.Layer):
-            kwargs.setdefault("dtype", first.dtype_policy)
+        cells = list(cell) if isinstance(cell, (list, tuple)) else [cell]
+        if not cells or not all(map(is_cell, cells)):
+            raise ValueError(
+                "RNN needs a cell, a layer with state_size and call(inputs, states), or a list of "
+                f"cells. Received: cell={cell!r}. Example: RNN(rnnkit.LSTMCell(64))."
+            )
+        kwargs.setdefault("dtype", cells[0].dtype_policy)
         if isinstance(cell, (list, tuple)):
-            cell = keras.layers.StackedRNNCells(cell, dtype=kwargs.get("dtype"))
+            cell = keras.layers.StackedRNNCells(cells, dtype=kwargs["dtype"])
         super().__init__(cell, return_sequences, return_state, **kwargs)
         self.supports_masking = True
-        if truncate_gradient is not None and not _is_positive_int(truncate_gradient):
+        if truncate_gradient is not None and not is_positive_int(truncate_gradient):
             raise ValueError(
                 "truncate_gradient must be None or a positive int, a number of steps. "
                 f"Received: truncate_gradient={truncate_gradient!r}. "
                 "Example: RNN(cell, truncate_gradient=35)."
             )
-        self.truncate_gradient = truncate_gradient
+        self.truncate_gradient = None if truncate_gradient is None else int(truncate_gradient)
         if not self._has_engine:
             self._refuse_to_truncate("the cell is not rnnkit's, of another dtype, or unrolled")
 
@@ -197,8 +202,9 @@ class RNN(keras.layers.RNN):
         cells = self._cells
         single = cells == [self.cell]
         ends = []
-        for cell, states in zip(cells, [initial_state] if single else initial_state, strict=True):
-            sequence = self.return_sequences or cell is not cells[-1]
+        starts = [initial_state] if single else initial_state
+        for place, (cell, states) in enumerate(zip(cells, starts, strict=True), 1):
+            sequence = self.return_sequences or place < len(cells)
             results = run_over_time(
                 engine,
                 cell,
@@ -222,7 +228,3 @@ class RNN(keras.layers.RNN):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "truncate_gradient": self.truncate_gradient}
-
-
-def _is_positive_int(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0

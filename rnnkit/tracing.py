@@ -162,7 +162,7 @@ def _coupled(cell: BaseCell, x: Tensor, states: list[Tensor]) -> dict[str, Array
 
 def _layer_norm(cell: Any, x: Tensor, states: list[Tensor]) -> dict[str, Array]:
     """By the cell itself: the reference knows one epsilon only."""
-    past = cell._normalised(ops.matmul(states[0], cell.recurrent_kernel))
+    past = cell.normalised(ops.matmul(states[0], cell.recurrent_kernel))
     i, f, g, o = ops.split(cell.project(x) + cell.recurrent_gain * past, 4, axis=-1)
     found = {"i": ops.sigmoid(i), "f": ops.sigmoid(f), "g": ops.tanh(g), "o": ops.sigmoid(o)}
     return {name: to_array(gate) for name, gate in found.items()}

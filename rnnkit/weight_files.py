@@ -10,6 +10,7 @@ another backend it need not be installed.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,32 @@ def read_weights(path: Any) -> Arrays:
             f"Received: {path}, which does not exist."
         )
     return {name: array for name, array in found.items() if not name.startswith("optimizer")}
+
+
+def the_only_one(
+    found: Iterable[str], among: Arrays, what: str, part: str | None, example: str
+) -> str:
+    """The path of what was found, if it is one.
+
+    Args:
+        found: the path to each.
+        among: all weights of the file.
+        what: was looked for.
+        part: that paths had to have in them, or None.
+        example: how to say which.
+
+    Raises:
+        ValueError: nothing was found, or several.
+    """
+    found = list(found)
+    if len(found) != 1:
+        received = f"{len(found)} of them ({', '.join(found)})" if found else "none"
+        within = f" under {part!r}" if part else ""
+        raise ValueError(
+            f"Expected one {what}{within}. Received: {received}, among "
+            f"{', '.join(among) or 'no weights'}. Example: {example}."
+        )
+    return found[0]
 
 
 def _from_hdf5(path: Path) -> Arrays:

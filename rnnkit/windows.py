@@ -25,6 +25,7 @@ import keras
 import numpy as np
 from keras import ops, tree
 
+from rnnkit.arguments import positive_int
 from rnnkit.recurrent import RNN
 
 Tensor = Any
@@ -147,12 +148,7 @@ class WindowedRNN(keras.layers.Layer):
 
     def __init__(self, cell: Any, every: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not isinstance(every, int) or isinstance(every, bool) or every < 1:
-            raise ValueError(
-                f"every must be a positive int, a number of steps. Received: every={every!r}. "
-                "Example: WindowedRNN(cell, every=10)."
-            )
-        self.every = every
+        self.every = positive_int("every", every, "WindowedRNN(cell, every=10)")
         self.rnn = RNN(cell, return_sequences=True, return_state=True)
 
     def build(self, sequences_shape) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops, tree
 
+from rnnkit.arguments import positive_int
 from rnnkit.attention.mechanisms import Attention
 from rnnkit.cells.base import Cell, States, Tensor
 from rnnkit.cells.initializers import PerGate
@@ -90,15 +91,9 @@ class AttentionCell(Wrapper):
                 "AttentionCell needs a cell that attends to nothing yet. "
                 f"Received: cell={cell!r}. In a stack, RNN([...]), each cell may have its own."
             )
-        is_int = isinstance(attention_size, int) and not isinstance(attention_size, bool)
-        if not is_int or attention_size <= 0:
-            raise ValueError(
-                "attention_size must be a positive int. Received: "
-                f"attention_size={attention_size!r}. "
-                "Example: AttentionCell(cell, attention, attention_size=64)."
-            )
         self.attention = attention
-        self.attention_size = attention_size
+        example = "AttentionCell(cell, attention, attention_size=64)"
+        self.attention_size = positive_int("attention_size", attention_size, example)
         self.activation = keras.activations.get(activation)
         self._memory_shape: Any = None
 

@@ -9,7 +9,9 @@ from typing import Any
 import keras
 from keras import ops
 
+from rnnkit.arguments import positive_int
 from rnnkit.cells.weights import use_weight
+from rnnkit.precision import exact
 
 Tensor = Any
 
@@ -80,10 +82,9 @@ class Attention(keras.layers.Layer, abc.ABC):
         Several rows of queries may share a memory, if they stand side by side, as the hypotheses
         of a beam do: the memory is then read once for all of them.
         """
-        exact = keras.backend.result_type(query.dtype, "float32")
         real = ops.cast(mask, "bool")[:, None]
         lowest = -1e30  # finite, so that a memory without a real place has alignments, of zero
-        scores = ops.where(real, ops.cast(self.score(query, keys), exact), lowest)
+        scores = ops.where(real, exact(self.score(query, keys)), lowest)
         top = ops.stop_gradient(ops.max(scores, axis=-1, keepdims=True))
         weights = ops.where(real, ops.exp(scores - top), 0)
         total = ops.maximum(ops.sum(weights, axis=-1, keepdims=True), 1e-30)
@@ -149,12 +150,7 @@ class BahdanauAttention(Attention):
 
     def __init__(self, units: int, *, normalize: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not isinstance(units, int) or isinstance(units, bool) or units <= 0:
-            raise ValueError(
-                f"units must be a positive int. Received: units={units!r}. "
-                "Example: BahdanauAttention(64)."
-            )
-        self.units = units
+        self.units = positive_int("units", units, "BahdanauAttention(64)")
         self.normalize = bool(normalize)
 
     def build(self, query_shape: Sequence[Any], memory_shape: Sequence[Any]) -> None:

@@ -4,8 +4,9 @@ from rnnkit.cells.base import BaseCell, Cell
 from rnnkit.cells.gru import GRUCell, ResetAfterGRUCell
 from rnnkit.cells.indrnn import IndRNNCell
 from rnnkit.cells.initializers import PerGate
+from rnnkit.cells.layer_norm import LayerNormLSTMCell
 from rnnkit.cells.lstm import FullPeepholeLSTMCell, LSTMCell, PeepholeLSTMCell
-from rnnkit.cells.lstm_variants import CoupledLSTMCell, LayerNormLSTMCell, ProjectedLSTMCell
+from rnnkit.cells.lstm_variants import CoupledLSTMCell, ProjectedLSTMCell
 from rnnkit.cells.mgu import MGUCell
 from rnnkit.cells.noise import RecurrentDropoutCell, ZoneoutCell
 from rnnkit.cells.output_recurrent import OutputRecurrentCell

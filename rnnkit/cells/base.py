@@ -10,6 +10,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from rnnkit.arguments import positive_int
 from rnnkit.cells.initializers import PerGate
 from rnnkit.cells.weights import use_weight
 
@@ -151,12 +152,7 @@ class Cell(BaseCell):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not isinstance(units, int) or isinstance(units, bool) or units <= 0:
-            raise ValueError(
-                f"units must be a positive int. Received: units={units!r}. "
-                f"Example: {type(self).__name__}(64)."
-            )
-        self.units = units
+        self.units = positive_int("units", units, f"{type(self).__name__}(64)")
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.recurrent_initializer = keras.initializers.get(recurrent_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
@@ -178,12 +174,18 @@ class Cell(BaseCell):
             regularizer=self.kernel_regularizer,
         )
         self.bias = self.add_weight(
-            name="bias", shape=(len(self.gates) * self.units,), initializer="zeros"
-        )
-        self.bias.assign(
-            ops.repeat(ops.array([self.initial_bias(gate) for gate in self.gates]), self.units)
+            name="bias", shape=(len(self.gates) * self.units,), initializer=self._first_bias
         )
         self.build_recurrent()
+
+    def _first_bias(self, shape: Sequence[int], dtype: Any = None) -> Tensor:
+        """`initial_bias` of each gate, for its n units.
+
+        An initializer, because what `build` assigns is lost where Keras gives weights their values
+        later: in the `fit` of a subclassed model.
+        """
+        starts = [self.initial_bias(gate) for gate in self.gates]
+        return ops.repeat(ops.array(starts, dtype=dtype), self.units)
 
     def project(self, inputs: Tensor) -> Tensor:
         """x W + b: (..., m) -> (..., gates * n)."""
@@ -207,6 +209,18 @@ class Cell(BaseCell):
             initializer=PerGate(self.recurrent_initializer, gates, first),
             regularizer=self.recurrent_regularizer,
         )
+
+
+class OneStateCell(Cell):
+    """A cell whose one state h, as wide as its gates, is also its output."""
+
+    @property
+    def state_size(self) -> int:
+        return self.units
+
+    @property
+    def output_size(self) -> int:
+        return self.units
 
 
 def accepted(function: Any, **options: Any) -> dict[str, Any]:

@@ -5,25 +5,11 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from rnnkit.cells.base import Cell, States, Tensor
-
-
-class _GRUFamily(Cell):
-    """What both forms share: one state h, and gates z (update), r (reset), g (candidate)."""
-
-    gates = ("z", "r", "g")
-
-    @property
-    def state_size(self) -> int:
-        return self.units
-
-    @property
-    def output_size(self) -> int:
-        return self.units
+from rnnkit.cells.base import OneStateCell, States, Tensor
 
 
 @keras.saving.register_keras_serializable("rnnkit")
-class GRUCell(_GRUFamily):
+class GRUCell(OneStateCell):
     """Gated recurrent unit, the reset before the product.
 
         z_t = sigmoid(x_t W_z + h_{t-1} U_z + b_z)              how much to renew
@@ -52,6 +38,7 @@ class GRUCell(_GRUFamily):
     arXiv:1412.3555, 2014.
     """
 
+    gates = ("z", "r", "g")
     paper = "Cho 2014, Chung 2014"
 
     def build_recurrent(self) -> None:
@@ -69,7 +56,7 @@ class GRUCell(_GRUFamily):
 
 
 @keras.saving.register_keras_serializable("rnnkit")
-class ResetAfterGRUCell(_GRUFamily):
+class ResetAfterGRUCell(OneStateCell):
     """Gated recurrent unit, the reset after the product: cuDNN's form and Keras's default.
 
         z_t = sigmoid(x_t W_z + h_{t-1} U_z + b_z)
@@ -97,6 +84,7 @@ class ResetAfterGRUCell(_GRUFamily):
     Optimizing Performance of Recurrent Neural Networks on GPUs, arXiv:1604.01946, 2016).
     """
 
+    gates = ("z", "r", "g")
     paper = "Cho 2014, cuDNN"
 
     def build_recurrent(self) -> None:

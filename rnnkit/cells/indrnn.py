@@ -7,11 +7,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from rnnkit.cells.base import Cell, States, Tensor
+from rnnkit.cells.base import OneStateCell, States, Tensor
 
 
 @keras.saving.register_keras_serializable("rnnkit")
-class IndRNNCell(Cell):
+class IndRNNCell(OneStateCell):
     """Independently recurrent net: each unit sees its own past and no other's.
 
         h_t = relu(x_t W + u * h_{t-1} + b)
@@ -47,14 +47,6 @@ class IndRNNCell(Cell):
         if recurrent_initializer is None:
             recurrent_initializer = keras.initializers.RandomUniform(0, 1)
         super().__init__(units, recurrent_initializer=recurrent_initializer, **kwargs)
-
-    @property
-    def state_size(self) -> int:
-        return self.units
-
-    @property
-    def output_size(self) -> int:
-        return self.units
 
     def build_recurrent(self) -> None:
         self.recurrent_kernel = self.add_weight(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -17,7 +18,8 @@ class PerGate(keras.initializers.Initializer):
     gate's own orthogonal (n, n) block has all of them at 1.
 
     Args:
-        initializer: a Keras initializer or its name. Each gate draws numbers of its own.
+        initializer: a Keras initializer or its name, or a function `(shape, dtype) -> tensor`. Each
+            gate draws numbers of its own.
         gates: positive int, the number of blocks on the last axis.
         first: int, the number of the first block. A Keras initializer with an int seed gives the
             same numbers at every call: weights that share it must differ in their blocks' numbers.
@@ -48,9 +50,10 @@ class PerGate(keras.initializers.Initializer):
             [self._for_gate(number)(block, dtype=dtype) for number in numbers], axis=-1
         )
 
-    def _for_gate(self, number: int) -> keras.initializers.Initializer:
-        if isinstance(getattr(self.initializer, "seed", None), keras.random.SeedGenerator):
-            return self.initializer  # it draws new numbers at every call
+    def _for_gate(self, number: int) -> Callable[..., Any]:
+        draws = isinstance(getattr(self.initializer, "seed", None), keras.random.SeedGenerator)
+        if draws or not isinstance(self.initializer, keras.initializers.Initializer):
+            return self.initializer  # new numbers at every call; or anybody's function of the shape
         config = self.initializer.get_config()
         if isinstance(config.get("seed"), int):
             config["seed"] += number

@@ -5,11 +5,11 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from rnnkit.cells.base import Cell, States, Tensor
+from rnnkit.cells.base import OneStateCell, States, Tensor
 
 
 @keras.saving.register_keras_serializable("rnnkit")
-class MGUCell(Cell):
+class MGUCell(OneStateCell):
     """Minimal gated unit: a gated recurrent unit with one gate for both of its gates' work.
 
         f_t = sigmoid(x_t W_f + h_{t-1} U_f + b_f)              how much to renew, and to use
@@ -39,14 +39,6 @@ class MGUCell(Cell):
 
     gates = ("f", "g")
     paper = "Zhou 2016"
-
-    @property
-    def state_size(self) -> int:
-        return self.units
-
-    @property
-    def output_size(self) -> int:
-        return self.units
 
     def build_recurrent(self) -> None:
         self.recurrent_kernel = self.add_recurrent_kernel("recurrent_kernel", gates=1)

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from rnnkit.arguments import positive_int
 from rnnkit.cells.base import Cell, States, Tensor
 from rnnkit.cells.initializers import PerGate
 
@@ -64,13 +65,8 @@ class OutputRecurrentCell(Cell):
         **kwargs: Any,
     ) -> None:
         super().__init__(units, **kwargs)
-        outputs = units if outputs is None else outputs
-        if not isinstance(outputs, int) or isinstance(outputs, bool) or outputs <= 0:
-            raise ValueError(
-                f"outputs must be a positive int. Received: outputs={outputs!r}. "
-                "Example: OutputRecurrentCell(64, outputs=10)."
-            )
-        self.outputs = outputs
+        outputs = self.units if outputs is None else outputs
+        self.outputs = positive_int("outputs", outputs, "OutputRecurrentCell(64, outputs=10)")
         self.activation = keras.activations.get(activation)
 
     @property

@@ -8,11 +8,12 @@ from typing import Any
 import keras
 from keras import ops
 
-from rnnkit.cells.base import Cell, States, Tensor
+from rnnkit.cells.base import OneStateCell, States, Tensor
 from rnnkit.cells.scan import linear_scan
+from rnnkit.precision import exact
 
 
-class LinearCell(Cell):
+class LinearCell(OneStateCell):
     """A cell whose new state is linear in the old one, unit by unit: parallel over time.
 
         a_t, b_t = coefficients(p_t)            from the input alone
@@ -48,14 +49,6 @@ class LinearCell(Cell):
     def coefficients(self, projected: Tensor) -> tuple[Tensor, Tensor]:
         """`p_t -> (a_t, b_t)`: (..., gates * n) to two (..., n), for any leading shape."""
 
-    @property
-    def state_size(self) -> int:
-        return self.units
-
-    @property
-    def output_size(self) -> int:
-        return self.units
-
     def build_recurrent(self) -> None:
         """There are no recurrent weights."""
 
@@ -79,14 +72,10 @@ class LinearCell(Cell):
             `(h_1..h_T, [h_T])`, the first (time, batch, n). Computed in float32 at least, because a
             sum over thousands of steps is lost on half precision.
         """
-        dtype = projected.dtype
-        half = keras.backend.standardize_dtype(dtype) in ("float16", "bfloat16")
-        exact = "float32" if half else dtype
-        a, b = self.coefficients(ops.cast(projected, exact))  # 1 - z has 3 digits in bfloat16
-        first = ops.cast(states[0], exact)
+        a, b = self.coefficients(exact(projected))  # 1 - z has 3 digits in bfloat16
         if mask is not None:
             a, b = ops.where(mask, a, 1), ops.where(mask, b, 0)
-        hs = ops.cast(linear_scan(a, b, first), dtype)
+        hs = ops.cast(linear_scan(a, b, exact(states[0])), projected.dtype)
         return hs, [hs[-1]]
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import keras
 
-from rnnkit.cells.base import Cell, States, Tensor
+from rnnkit.cells.base import OneStateCell, States, Tensor
 
 
 @keras.saving.register_keras_serializable("rnnkit")
-class VanillaCell(Cell):
+class VanillaCell(OneStateCell):
     """Elman's simple recurrent net: the state is the hidden layer of the step before.
 
         h_t = tanh(x_t W + h_{t-1} U + b)
@@ -41,14 +41,6 @@ class VanillaCell(Cell):
     def __init__(self, units: int, *, activation: Any = "tanh", **kwargs: Any) -> None:
         super().__init__(units, **kwargs)
         self.activation = keras.activations.get(activation)
-
-    @property
-    def state_size(self) -> int:
-        return self.units
-
-    @property
-    def output_size(self) -> int:
-        return self.units
 
     def build_recurrent(self) -> None:
         self.recurrent_kernel = self.add_recurrent_kernel("recurrent_kernel", gates=1)

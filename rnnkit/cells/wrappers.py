@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from rnnkit.arguments import is_cell
 from rnnkit.cells.base import BaseCell, States, Tensor, accepted
 
 
@@ -15,7 +16,7 @@ class Wrapper(BaseCell):
     """A cell that holds a cell, rnnkit's or any with Keras's contract, and has its states first."""
 
     def __init__(self, cell: keras.layers.Layer, **kwargs: Any) -> None:
-        if not (isinstance(cell, keras.layers.Layer) and hasattr(cell, "state_size")):
+        if not is_cell(cell):
             raise ValueError(
                 f"{type(self).__name__} needs a cell: a layer with state_size and "
                 f"call(inputs, states). Received: cell={cell!r}. "

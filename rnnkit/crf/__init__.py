@@ -32,6 +32,8 @@ One model that gives tags and is trained too has two outputs:
     model.fit(x, {"crf": y})
     model.predict(x)["tags"]
 
+(With metrics, Keras asks for a y for every output: `fit(x, {"crf": y, "tags": y})`.)
+
 The same mathematics on plain tensors: `crf_log_likelihood`, `crf_decode`, `crf_marginals`.
 """
 

@@ -34,15 +34,6 @@ Tensor = Any
 _NEVER = -1e30  # log 0 as a number whose differences are numbers
 
 
-def working_dtype(*dtypes: Any) -> str:
-    """float64 where it is among `dtypes`, else float32: sums of exponentials need no less.
-
-    `keras.backend.result_type` makes float32 of both together on JAX.
-    """
-    known = {keras.backend.standardize_dtype(dtype) for dtype in dtypes}
-    return "float64" if "float64" in known else "float32"
-
-
 class Chain(NamedTuple):
     """Scores of a batch of chains of equal dtype: emissions (B, T, K), transitions (K, K), start
     (K,) and end (K,), any of them -inf; the number of real steps (B,), or None for all."""

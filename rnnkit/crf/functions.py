@@ -9,12 +9,16 @@ between, is as if it were not there. A score of -inf forbids. Half precision is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from keras import ops
 
-from rnnkit.crf.chain import Chain, Tensor, expectations, log_partition, working_dtype
+from rnnkit.crf.chain import Chain, Tensor, expectations, log_partition
 from rnnkit.crf.masks import Front
 from rnnkit.crf.viterbi import best_path
+from rnnkit.precision import working_dtype
 
 
 def crf_log_likelihood(
@@ -55,13 +59,12 @@ def crf_log_likelihood(
     Reference: J. Lafferty, A. McCallum and F. Pereira, Conditional Random Fields: Probabilistic
     Models for Segmenting and Labeling Sequence Data, ICML 2001.
     """
+    emissions, tags = ops.convert_to_tensor(emissions), ops.convert_to_tensor(tags)
     chain, front = _chain(emissions, transitions, start, end, mask)
-    tags = ops.convert_to_tensor(tags)
-    known = tuple(ops.shape(chain.emissions))
-    if len(tags.shape) not in (2, 3) or not _fits(tags.shape, known[: len(tags.shape)]):
+    if len(tags.shape) not in (2, 3) or not _fits(tags.shape, emissions.shape):
         raise ValueError(
             "tags must be (batch, time) integers or (batch, time, tags) of allowed tags, for "
-            f"emissions of shape {tuple(chain.emissions.shape)}. "
+            f"emissions of shape {tuple(emissions.shape)}. "
             f"Received: tags of shape {tuple(tags.shape)}."
         )
     if len(tags.shape) == 3:
@@ -174,10 +177,13 @@ def _chain(emissions, transitions, start, end, mask) -> tuple[Chain, Front | Non
                 f"{name} must have the shape {shape}, for emissions of shape "
                 f"{tuple(emissions.shape)}. Received: {name} of shape {tuple(found.shape)}."
             )
+    batch, steps, _ = ops.shape(emissions)
     if mask is None:
-        return Chain(emissions, transitions, start, end), None
+        if isinstance(steps, int):
+            return Chain(emissions, transitions, start, end), None
+        mask = ops.ones((batch, steps), "bool")  # in a graph, where there may be no step at all
     mask = ops.convert_to_tensor(mask)
-    if len(mask.shape) != 2 or not _fits(mask.shape, emissions.shape[:2]):
+    if len(mask.shape) != 2 or not _fits(mask.shape, emissions.shape):
         raise ValueError(
             f"mask must have the shape (batch, time) of emissions {tuple(emissions.shape)}. "
             f"Received: mask of shape {tuple(mask.shape)}."
@@ -186,11 +192,12 @@ def _chain(emissions, transitions, start, end, mask) -> tuple[Chain, Front | Non
     return Chain(front.gather(emissions), transitions, start, end, front.lengths), front
 
 
-def _fits(shape, other) -> bool:
-    return all(
-        a == b or not isinstance(a, int) or not isinstance(b, int)
-        for a, b in zip(shape, other, strict=True)
+def _fits(shape: Sequence[Any], longer: Sequence[Any]) -> bool:
+    """Whether all that is known of a shape is the beginning of another one."""
+    known = (
+        pair for pair in zip(shape, longer, strict=False) if all(isinstance(n, int) for n in pair)
     )
+    return all(a == b for a, b in known)
 
 
 def _score(chain: Chain, tags: Tensor) -> Tensor:

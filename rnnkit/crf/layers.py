@@ -8,9 +8,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from rnnkit.crf.chain import Tensor, working_dtype
+from rnnkit.arguments import positive_int
+from rnnkit.crf.chain import Tensor
 from rnnkit.crf.functions import crf_decode, crf_marginals
 from rnnkit.crf.potentials import pack, unpack
+from rnnkit.precision import working_dtype
 
 
 @keras.saving.register_keras_serializable("rnnkit")
@@ -72,11 +74,7 @@ class CRF(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(autocast=False, **kwargs)  # emissions in float32 stay in float32
-        if isinstance(tags, bool) or not isinstance(tags, (int, np.integer)) or tags < 1:
-            raise ValueError(
-                f"tags must be a positive int. Received: tags={tags!r}. Example: CRF(9)."
-            )
-        self.tags = int(tags)
+        self.tags = positive_int("tags", tags, "CRF(9)")
         self.constraints = None if constraints is None else _checked(constraints, self.tags)
         self.initializer = keras.initializers.get(initializer)
         self.regularizer = keras.regularizers.get(regularizer)
@@ -146,6 +144,11 @@ class _Reader(keras.layers.Layer):
         """(batch, T), True where a step is real."""
         return unpack(potentials).mask
 
+    def _sizes(self, potentials_shape: Any) -> tuple[int | None, int | None, int]:
+        """Batch, T and K of potentials (batch, T + K, K + 2)."""
+        batch, rows, columns = potentials_shape
+        return batch, None if rows is None else rows - (columns - 2), columns - 2
+
 
 @keras.saving.register_keras_serializable("rnnkit")
 class CRFDecoder(_Reader):
@@ -169,15 +172,13 @@ class CRFDecoder(_Reader):
     """
 
     def call(self, potentials: Tensor) -> Tensor:
-        chain = unpack(potentials)
-        tags, _ = crf_decode(
-            chain.emissions,
-            chain.transitions,
-            start=chain.start,
-            end=chain.end,
-            mask=chain.mask,
-        )
-        return tags
+        return crf_decode(**unpack(potentials)._asdict())[0]
+
+    def compute_output_shape(self, potentials_shape: Any) -> tuple[int | None, ...]:
+        return self._sizes(potentials_shape)[:2]
+
+    def compute_output_spec(self, potentials: Any) -> keras.KerasTensor:
+        return keras.KerasTensor(self.compute_output_shape(potentials.shape), "int32")
 
 
 @keras.saving.register_keras_serializable("rnnkit")
@@ -201,14 +202,14 @@ class CRFMarginals(_Reader):
     """
 
     def call(self, potentials: Tensor) -> Tensor:
-        chain = unpack(potentials)
-        return crf_marginals(
-            chain.emissions,
-            chain.transitions,
-            start=chain.start,
-            end=chain.end,
-            mask=chain.mask,
-        )
+        return crf_marginals(**unpack(potentials)._asdict())
+
+    def compute_output_shape(self, potentials_shape: Any) -> tuple[int | None, ...]:
+        return self._sizes(potentials_shape)
+
+    def compute_output_spec(self, potentials: Any) -> keras.KerasTensor:
+        shape = self.compute_output_shape(potentials.shape)
+        return keras.KerasTensor(shape, working_dtype(potentials.dtype))
 
 
 def _checked(constraints: Any, tags: int) -> list[list[bool]]:

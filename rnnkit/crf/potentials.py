@@ -17,7 +17,10 @@ from rnnkit.crf.chain import Tensor
 
 
 class Potentials(NamedTuple):
-    """The parts: (B, T, K), (K, K), (K,), (K,) and the mask (B, T), bool."""
+    """The parts: (B, T, K), (K, K), (K,), (K,) and the mask (B, T), bool.
+
+    They are named as the arguments of `rnnkit.crf.functions` are.
+    """
 
     emissions: Tensor
     transitions: Tensor

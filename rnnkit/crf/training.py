@@ -7,9 +7,10 @@ from typing import Any
 import keras
 from keras import ops
 
-from rnnkit.crf.chain import Tensor, working_dtype
+from rnnkit.crf.chain import Tensor
 from rnnkit.crf.functions import crf_decode, crf_log_likelihood
 from rnnkit.crf.potentials import unpack
+from rnnkit.precision import working_dtype
 
 
 @keras.saving.register_keras_serializable("rnnkit")
@@ -67,15 +68,7 @@ class CRFLoss(keras.losses.Loss):
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """The loss of each row, (batch,)."""
-        chain = unpack(y_pred)
-        return -crf_log_likelihood(
-            chain.emissions,
-            y_true,
-            chain.transitions,
-            start=chain.start,
-            end=chain.end,
-            mask=chain.mask,
-        )
+        return -crf_log_likelihood(tags=y_true, **unpack(y_pred)._asdict())
 
 
 @keras.saving.register_keras_serializable("rnnkit")
@@ -108,13 +101,7 @@ class CRFAccuracy(keras.metrics.Metric):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Counts one batch."""
         chain = unpack(y_pred)
-        tags, _ = crf_decode(
-            chain.emissions,
-            chain.transitions,
-            start=chain.start,
-            end=chain.end,
-            mask=chain.mask,
-        )
+        tags, _ = crf_decode(**chain._asdict())
         y_true = ops.cast(ops.convert_to_tensor(y_true), "int32")
         if len(y_true.shape) != 2:
             raise ValueError(

@@ -6,6 +6,7 @@ from typing import Any
 
 from keras import ops, tree
 
+from rnnkit.arguments import is_positive_int, positive_int
 from rnnkit.decoding.contract import Decoded, Limits, State, Step, Tensor, call_step, first_tokens
 
 
@@ -68,6 +69,8 @@ def beam_search(
     2012; Y. Wu et al., Google's Neural Machine Translation System, arXiv:1609.08144, 2016, for the
     penalty.
     """
+    example = "beam_search(step, state, start=1, end=2, width=5, max_length=100)"
+    width = positive_int("width", width, example)
     _check(width, n_best, length_penalty)
     limits = Limits(max_length)
     state = tree.map_structure(ops.convert_to_tensor, initial_state)
@@ -148,11 +151,8 @@ def _rows(leaf: Tensor, kept: Tensor) -> Tensor:
     return ops.reshape(ops.take(leaf, kept, axis=0), ops.shape(leaf))
 
 
-def _check(width: Any, n_best: Any, length_penalty: Any) -> None:
-    example = "Example: beam_search(step, state, start=1, end=2, width=5, max_length=100)."
-    if not isinstance(width, int) or isinstance(width, bool) or width < 1:
-        raise ValueError(f"width must be a positive int. Received: width={width!r}. {example}")
-    if not isinstance(n_best, int) or isinstance(n_best, bool) or not 1 <= n_best <= width:
+def _check(width: int, n_best: Any, length_penalty: Any) -> None:
+    if not is_positive_int(n_best) or n_best > width:
         raise ValueError(
             f"n_best must be an int from 1 to width={width}. Received: n_best={n_best!r}. "
             "Use a wider beam to get more hypotheses."

@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops, tree
 
+from rnnkit.arguments import is_positive_int
+from rnnkit.precision import exact
+
 Tensor = Any
 State = Any
 Step = Callable[[Tensor, State], tuple[Tensor, State]]
@@ -69,13 +72,16 @@ class Limits:
     """The longest sequence of each row, and of all."""
 
     def __init__(self, max_length: Any) -> None:
-        if isinstance(max_length, bool) or (isinstance(max_length, int) and max_length < 1):
+        fixed = is_positive_int(max_length)
+        of_rows = ops.convert_to_tensor(int(max_length) if fixed else max_length)
+        whole = "int" in keras.backend.standardize_dtype(of_rows.dtype)
+        if not fixed and (isinstance(max_length, (int, float)) or not whole):
             raise ValueError(
                 "max_length must be a positive int, or a (batch,) tensor of them, in tokens. "
                 f"Received: max_length={max_length!r}. Example: max_length=100."
             )
-        self.of_rows = ops.cast(ops.convert_to_tensor(max_length), "int32")
-        self.longest = max_length if isinstance(max_length, int) else ops.max(self.of_rows)
+        self.of_rows = ops.cast(of_rows, "int32")
+        self.longest = int(max_length) if fixed else ops.max(self.of_rows)
 
 
 def first_tokens(start: Any, state: State) -> Tensor:
@@ -110,8 +116,7 @@ def call_step(step: Step, tokens: Tensor, state: State) -> tuple[Tensor, State]:
             "step(tokens, state) must return logits of shape (batch, V), V known. "
             f"Received: logits of shape {tuple(logits.shape)}."
         )
-    if keras.backend.standardize_dtype(logits.dtype) in ("float16", "bfloat16"):
-        logits = ops.cast(logits, "float32")
+    logits = exact(logits)
     try:
         tree.assert_same_structure(state, new)
     except (ValueError, TypeError) as error:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 from keras import ops
 
 from rnnkit.counter_random import uniform
+from rnnkit.precision import exact
 
 Tensor = Any
 
@@ -97,8 +97,7 @@ def sample(
     _check_number("temperature", temperature, lambda value: value >= 0, "at least 0", 0.8)
     _check_number("top_k", top_k, lambda k: k >= 1 and k == int(k), "a positive int", 40)
     _check_number("top_p", top_p, lambda p: 0 < p <= 1, "above 0 and at most 1", 0.9)
-    if keras.backend.standardize_dtype(logits.dtype) in ("float16", "bfloat16"):
-        logits = ops.cast(logits, "float32")
+    logits = exact(logits)
     vocabulary = logits.shape[-1]
     fixed_k = isinstance(top_k, int)
     tokens = None  # of the columns of `logits`; None: they are in order

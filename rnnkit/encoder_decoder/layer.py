@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from rnnkit.arguments import is_cell, positive_int
 from rnnkit.cells.base import Tensor
 from rnnkit.encoder_decoder.decoder import Decoder
 from rnnkit.encoder_decoder.encoder import Encoder
@@ -104,8 +105,9 @@ class EncoderDecoder(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.vocabulary_size = _positive("vocabulary_size", vocabulary_size)
-        self.embedding_size = _positive("embedding_size", embedding_size)
+        example = "EncoderDecoder(cell, cell, vocabulary_size=8000, embedding_size=128)"
+        self.vocabulary_size = positive_int("vocabulary_size", vocabulary_size, example)
+        self.embedding_size = positive_int("embedding_size", embedding_size, example)
         self.feed_summary = bool(feed_summary)
         self.dropout = _fraction("dropout", dropout, below=1)
         self.scheduled_sampling = scheduled_sampling
@@ -268,7 +270,7 @@ class EncoderDecoder(keras.layers.Layer):
 def _cells(name: str, cells: Any) -> list[keras.layers.Layer]:
     cells = list(cells) if isinstance(cells, (list, tuple)) else [cells]
     for cell in cells or [None]:
-        if not isinstance(cell, keras.layers.Layer) or not hasattr(cell, "state_size"):
+        if not is_cell(cell):
             raise ValueError(
                 f"{name} must be a cell or a list of cells. Received: {cell!r}. "
                 f"Example: EncoderDecoder({name}=[rnnkit.LSTMCell(64), rnnkit.LSTMCell(64)], ...)."
@@ -279,15 +281,6 @@ def _cells(name: str, cells: Any) -> list[keras.layers.Layer]:
                 f"{type(cell).__name__}. Put it among the decoder's cells."
             )
     return cells
-
-
-def _positive(name: str, value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-        raise ValueError(
-            f"{name} must be a positive int. Received: {name}={value!r}. "
-            f"Example: EncoderDecoder(cell, cell, vocabulary_size=8000, embedding_size=128)."
-        )
-    return value
 
 
 def _fraction(name: str, value: Any, below: float | None = None) -> float:

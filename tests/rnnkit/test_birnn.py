@@ -97,3 +97,11 @@ def test_a_fitted_model_comes_back_from_disk(tmp_path):
 def test_an_unknown_merge_is_refused():
     with pytest.raises(ValueError, match=r"merge_mode must be one of 'concat'.*Received.*'add'"):
         rnnkit.BiRNN(rnnkit.GRUCell(4), merge_mode="add")
+
+
+def test_a_cell_with_a_memory_is_refused():
+    """It decodes: nobody knows the later outputs that it would read from the right."""
+    attention = rnnkit.LuongGeneralAttention()
+    cell = rnnkit.AttentionCell(rnnkit.GRUCell(4), attention, attention_size=4)
+    with pytest.raises(ValueError, match=r"cells without a memory.*Received.*Example"):
+        rnnkit.BiRNN(cell)

@@ -1,6 +1,7 @@
 """How a cell starts, and what it says to a wrong argument."""
 
 import itertools
+import json
 import re
 
 import keras
@@ -91,6 +92,24 @@ def test_only_the_forget_gate_starts_open(name, forget_bias):
     np.testing.assert_array_equal(weights_of(cell)["bias"], np.repeat(start, 4))
 
 
+def test_the_forget_gate_starts_open_in_a_subclassed_model_too():
+    """Keras gives its weights their values after `build`, in `fit`."""
+
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.rnn = rnnkit.RNN(rnnkit.LSTMCell(4))
+
+        def call(self, x):
+            return self.rnn(x)
+
+    model = Net()
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    model.fit(np.ones((2, 3, 5)), np.ones((2, 4)), verbose=0)
+    expected = np.repeat([0, 1, 0, 0], 4)
+    np.testing.assert_array_equal(weights_of(model.rnn.cell)["bias"], expected)
+
+
 @pytest.mark.parametrize(
     "name", ["vanilla", "output_recurrent", "gru", "gru_reset_after", "mgu", "indrnn", "min_gru"]
 )
@@ -112,6 +131,14 @@ def test_regularizers_reach_their_weights(name):
     assert len(cell.losses) == len(kernels)
 
 
+def test_an_initializer_may_be_any_function():
+    """As Keras takes them: a lambda in a notebook."""
+    cell = built(
+        rnnkit.GRUCell(4, kernel_initializer=lambda shape, dtype: np.full(shape, 0.5, dtype))
+    )
+    assert np.all(weights_of(cell)["kernel"] == 0.5)
+
+
 def test_per_gate_draws_each_block_by_itself():
     kernel = np.asarray(rnnkit.PerGate(keras.initializers.Orthogonal(seed=1), gates=3)((5, 15)))
     for block in blocks(kernel):
@@ -131,6 +158,12 @@ def test_units_must_be_a_positive_int(name, units):
     message = f"units must be a positive int. Received: units={units!r}. Example: {kind.__name__}"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         kind(units)
+
+
+def test_sizes_may_be_numbers_of_numpy():
+    """As a loop over np.arange, or a vocabulary, gives them; a config holds Python's."""
+    cell = rnnkit.ProjectedLSTMCell(np.int64(6), projection=np.int32(4))
+    assert json.dumps([cell.get_config()["units"], cell.get_config()["projection"]]) == "[6, 4]"
 
 
 @pytest.mark.parametrize("name", zoo.CELLS)

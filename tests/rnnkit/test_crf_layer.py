@@ -134,7 +134,19 @@ def test_one_model_with_tags_and_potentials(data):
     model = keras.Model(words, {"crf": potentials, "tags": rnnkit.CRFDecoder()(potentials)})
     model.compile("adam", loss={"crf": rnnkit.CRFLoss()})
     model.fit(data[0], {"crf": data[1]}, verbose=0)
+    model.compile("adam", {"crf": rnnkit.CRFLoss()}, metrics={"crf": [rnnkit.CRFAccuracy()]})
+    history = model.fit(data[0], {"crf": data[1], "tags": data[1]}, verbose=0).history
+    assert "crf_accuracy" in history
     assert model.predict(data[0], verbose=0)["tags"].shape == (8, 3)
+
+
+def test_without_a_mask_behind_a_recurrent_layer():
+    """Nothing is known of time in the graph of `fit`, and there is no mask that would tell."""
+    x = keras.Input((None, 2))
+    h = rnnkit.RNN(rnnkit.GRUCell(4), return_sequences=True)(x)
+    model = compiled(x, rnnkit.CRF(K)(keras.layers.Dense(K)(h)))
+    history = model.fit(np.ones((4, 5, 2)), np.ones((4, 5), "int32"), epochs=3, verbose=0).history
+    assert history["loss"][-1] < history["loss"][0]
 
 
 class Subclassed(keras.Model):

@@ -229,6 +229,15 @@ def test_a_stack_of_keras_cells_is_searched(step):
     assert found.tokens.shape == (2, 1, 5)
 
 
+def test_sizes_may_be_numbers_of_numpy(step):
+    """The longest source of a batch comes from NumPy; the length stays known in a graph."""
+    found = beam_search(step, [H], START, END, np.int64(2), max_length=np.int64(4))
+    expected = beam_search(step, [H], START, END, 2, max_length=4)
+    np.testing.assert_array_equal(found.tokens, expected.tokens)
+    search = lambda: greedy_search(step, [H], START, END, max_length=np.int32(4)).tokens
+    assert tf.function(search).get_concrete_function().output_shapes.as_list() == [3, 4]
+
+
 def test_forbidden_tokens_stay_out_of_the_beam():
     logits = tf.constant([[0.0, -np.inf, 1.0, -np.inf]])
     step = lambda tokens, state: (tf.repeat(logits, tf.shape(tokens)[0], 0), state)
@@ -244,6 +253,7 @@ def test_forbidden_tokens_stay_out_of_the_beam():
         ({"n_best": 4}, r"n_best must be an int from 1 to width=3\. Received: n_best=4"),
         ({"length_penalty": -1}, r"length_penalty must be at least 0"),
         ({"max_length": 0}, r"max_length must be a positive int"),
+        ({"max_length": 4.7}, r"max_length must be a positive int.*Received: max_length=4.7"),
         ({"start": 0, "initial_state": []}, r"start must be an int, or a \(batch,\) tensor"),
         ({"step": lambda t, s: t}, r"must return \(logits, state\)"),
         ({"step": lambda t, s: (t, s)}, r"logits of shape \(batch, V\), V known"),

@@ -143,6 +143,20 @@ def test_a_list_of_cells_is_layers_on_top_of_each_other():
     assert not np.allclose(again, found)
 
 
+def test_one_cell_twice_in_a_stack_shares_its_weights():
+    cell = rnnkit.GRUCell(2)
+    x = inputs()[..., :2]
+    once = rnnkit.RNN(cell, return_sequences=True)
+    np.testing.assert_allclose(rnnkit.RNN([cell, cell])(x), once(once(x))[:, -1], rtol=1e-6)
+
+
+def test_a_time_that_is_known_stays_known():
+    """Layers behind it that reshape, a Flatten or a Conv1D, can rely on it in graphs."""
+    layer = rnnkit.RNN([rnnkit.LSTMCell(4), rnnkit.MGUCell(4)], return_sequences=True)
+    graph = tf.function(lambda x: layer(x)).get_concrete_function(tf.TensorSpec((None, 6, 2)))
+    assert graph.output_shapes.as_list() == [None, 6, 4]
+
+
 def test_keras_cells_run_with_ours_in_one_stack():
     cells, x = [rnnkit.LSTMCell(4), keras.layers.GRUCell(3)], inputs()
     found = rnnkit.RNN(cells, return_sequences=True)(x)
@@ -243,9 +257,11 @@ def test_truncation_that_would_do_nothing_is_refused(make):
         make()
 
 
-@pytest.mark.parametrize("cell", [keras.layers.Dense(3), None, "lstm", [rnnkit.GRUCell(3), 4]])
+@pytest.mark.parametrize(
+    "cell", [keras.layers.Dense(3), None, "lstm", rnnkit.LSTMCell, [], [rnnkit.GRUCell(3), 4]]
+)
 def test_what_is_no_cell_is_refused(cell):
-    with pytest.raises(ValueError, match=r"state_size|`call` method"):
+    with pytest.raises(ValueError, match=r"RNN needs a cell.*Received: cell=.*Example"):
         rnnkit.RNN(cell)
 
 

@@ -41,7 +41,7 @@ PROJECTED = [
 ]
 
 NORMALISATION = [
-    mistake("mean not taken off", "(exact - mean)", "exact"),
+    mistake("mean not taken off", "(precise - mean)", "precise"),
     mistake("not scaled", " * ops.rsqrt(variance + self.epsilon)", ""),
     mistake("scaled by the standard deviation", "ops.rsqrt", "ops.sqrt"),
     mistake("scaled by the variance", "ops.rsqrt", "ops.reciprocal"),
@@ -59,10 +59,10 @@ LAYER_NORM = [
         if m.what
         not in ("no recurrence", "output without tanh", "output with sigmoid", "recurrence from c")
     ),
-    *(mistake(m.what, *m.edits[0], method="_normalised") for m in NORMALISATION),
+    *(mistake(m.what, *m.edits[0], method="normalised") for m in NORMALISATION),
     mistake(
         "x not normalised",
-        "self._normalised(ops.matmul(inputs, self.kernel))",
+        "self.normalised(ops.matmul(inputs, self.kernel))",
         "ops.matmul(inputs, self.kernel)",
         method="project",
     ),
@@ -76,36 +76,36 @@ LAYER_NORM = [
     ),
     mistake(
         "h not normalised",
-        "self._normalised(self.dot(h, self.recurrent_kernel))",
+        "self.normalised(self.dot(h, self.recurrent_kernel))",
         "self.dot(h, self.recurrent_kernel)",
     ),
     mistake(
         "h normalised before the product",
-        "self._normalised(self.dot(h, self.recurrent_kernel))",
-        "self.dot(self._normalised(h), self.recurrent_kernel)",
+        "self.normalised(self.dot(h, self.recurrent_kernel))",
+        "self.dot(self.normalised(h), self.recurrent_kernel)",
     ),
     mistake(
         "x and h normalised together",
         "projected + self.scale(past, self.recurrent_gain)",
-        "self._normalised(projected + self.scale(past, self.recurrent_gain))",
+        "self.normalised(projected + self.scale(past, self.recurrent_gain))",
     ),
     mistake("no recurrence", "projected + self.scale(past, self.recurrent_gain)", "projected"),
     mistake("gain of x for h", "self.recurrent_gain", "self.input_gain"),
     mistake("no gain of h", "self.scale(past, self.recurrent_gain)", "past"),
-    mistake("c not normalised", "self._normalised(c)", "c"),
+    mistake("c not normalised", "self.normalised(c)", "c"),
     mistake(
         "the normalised c is stored, as in TensorFlow Addons",
         "    shown",
-        "    c = self._normalised(c)\n    shown",
+        "    c = self.normalised(c)\n    shown",
     ),
     mistake("what is shown is stored", "[h, c]", "[h, shown]"),
     mistake(
-        "no gain of c", "self.scale(self._normalised(c), self.memory_gain)", "self._normalised(c)"
+        "no gain of c", "self.scale(self.normalised(c), self.memory_gain)", "self.normalised(c)"
     ),
     mistake(
         "no bias of c",
-        "self.shift(self.scale(self._normalised(c), self.memory_gain), self.memory_bias)",
-        "self.scale(self._normalised(c), self.memory_gain)",
+        "self.shift(self.scale(self.normalised(c), self.memory_gain), self.memory_bias)",
+        "self.scale(self.normalised(c), self.memory_gain)",
     ),
     mistake("output without tanh", "ops.tanh(shown)", "shown"),
     mistake("output from c itself", "ops.tanh(shown)", "ops.tanh(c)"),

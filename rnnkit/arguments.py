@@ -1,0 +1,36 @@
+"""Arguments that several classes take, checked in one way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+
+def positive_int(name: str, value: Any, example: str) -> int:
+    """`value`, an int of Python's or NumPy's above zero.
+
+    Args:
+        name: of the argument, for the message.
+        value: what was given.
+        example: a call that is right.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not is_positive_int(value):
+        raise ValueError(
+            f"{name} must be a positive int. Received: {name}={value!r}. Example: {example}."
+        )
+    return int(value)
+
+
+def is_positive_int(value: Any) -> bool:
+    """Whether `value` is an int, of Python's or NumPy's, above zero."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(value > 0)
+
+
+def is_cell(value: Any) -> bool:
+    """Whether `value` is a layer with Keras's contract of a cell, as far as one can see."""
+    return isinstance(value, keras.layers.Layer) and hasattr(value, "state_size")

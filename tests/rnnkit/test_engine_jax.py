@@ -1,0 +1,94 @@
+"""The library under JAX: the same values and gradients, in double precision too."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+JAX = """
+import jax, numpy as np, keras, jax.numpy as jnp
+from keras import ops
+keras.config.set_dtype_policy("float64")
+import rnnkit
+random = np.random.default_rng(0)
+mask = np.array([[1, 0, 1, 1, 0, 1], [0, 0, 1, 1, 1, 1], [0] * 6], "bool")
+
+def plain(cell, x, states, truncate):
+    ys, y = [], 0.0
+    for t in range(6):
+        if truncate and t and (6 - t) % truncate == 0:
+            states, y = jax.lax.stop_gradient((states, y))
+        new_y, new = cell(x[:, t], states)
+        real = mask[:, t, None]
+        y = jnp.where(real, new_y, y)
+        states = [jnp.where(real, a, b) for a, b in zip(new, states)]
+        ys.append(y)
+    return [jnp.stack(ys, 1), *states]
+
+norm = rnnkit.LayerNormLSTMCell(4)
+norm.build((3, 5))
+a = random.normal(size=(3, 16))
+expected = (a - a.mean(1, keepdims=True)) / np.sqrt(a.var(1, keepdims=True) + norm.epsilon)
+np.testing.assert_allclose(norm.normalised(jnp.array(a)), expected, rtol=1e-12)
+_, shares = rnnkit.BahdanauAttention(4)(
+    random.normal(size=(3, 2, 5)), random.normal(size=(3, 6, 5)), return_alignments=True)
+np.testing.assert_allclose(np.sum(shares, -1), 1, rtol=1e-14)
+
+cells = [rnnkit.LSTMCell(4), rnnkit.FullPeepholeLSTMCell(4), rnnkit.ResetAfterGRUCell(4),
+         rnnkit.GRUCell(4), rnnkit.PeepholeLSTMCell(4), rnnkit.MinGRUCell(4)]
+for cell, truncate in [(cell, k) for cell in cells for k in (None, 4)]:
+    layer = rnnkit.RNN(cell, return_sequences=True, return_state=True, truncate_gradient=truncate)
+    x = random.normal(size=(3, 6, 5))
+    layer.build(x.shape)
+    weights = [random.normal(size=v.shape) * 0.5 for v in cell.trainable_variables]
+    states = [random.normal(size=(3, 4)) for _ in cell.state_sizes]
+
+    def loss(x, states, weights, ours):
+        scope = keras.StatelessScope(list(zip(cell.trainable_variables, weights)))
+        with scope:
+            if ours:
+                found = layer(x, initial_state=states, mask=mask)
+            else:
+                found = plain(cell, x, states, truncate)
+        return sum(jnp.sum(jnp.sin((k + 1) * y)) for k, y in enumerate(found))
+
+    run = jax.jit(jax.value_and_grad(loss, (0, 1, 2)), static_argnums=3)
+    found, expected = (jax.tree.leaves(run(x, states, weights, ours)) for ours in (True, False))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-10, err_msg=cell.name)
+
+keras.config.set_dtype_policy("float32")
+model = keras.Sequential([keras.Input((None, 5)), rnnkit.BiRNN(rnnkit.LSTMCell(4))])
+model.compile("adam", "mse")
+model.fit(random.normal(size=(6, 7, 5)), np.zeros((6, 8)), verbose=0)
+
+def penalty(x, layer):
+    return jnp.sum(jax.grad(lambda x: jnp.sum(jnp.sin(layer(x))))(x) ** 2)
+
+layer = model.layers[0].forward_layer
+plainly = keras.layers.RNN(layer.cell)
+x = jnp.ones((2, 3, 5))
+found, expected = (jax.grad(penalty)(x, run) for run in (layer, plainly))
+np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+print("all equal")
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed")
+def test_jax_gives_the_same_values_and_gradients():
+    """A model moves to another backend, and stays the model it was."""
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_ENABLE_X64": "1"}
+    environment["JAX_PLATFORMS"] = "cpu"
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(JAX)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=Path(__file__).parents[2],
+        check=False,
+    )
+    assert done.stdout.strip().endswith("all equal"), done.stderr
