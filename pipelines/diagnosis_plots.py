@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from pipelines.diagnosis import Diagnosis
-from pipelines.files import replacing
+from pipelines.figures import save_figure
 from rnnkit.gradient_flow import GradientFlow, LayerFlow
 
 COLOURS = [f"C{number}" for number in range(10)]
@@ -41,8 +41,7 @@ def draw(diagnosis: Diagnosis, folder: Path) -> list[Path]:
     for name, picture in pictures.items():
         figure = picture(diagnosis)
         if figure is not None:
-            with replacing(folder / name) as beside:
-                figure.savefig(beside, dpi=120, format="png", metadata={"Software": None})
+            save_figure(figure, folder / name)
             paths.append(folder / name)
     return paths
 

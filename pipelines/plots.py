@@ -6,7 +6,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from pipelines.files import Row, replacing
+from pipelines.figures import save_figure
+from pipelines.files import Row
 from pipelines.schedule import best_epoch
 
 
@@ -25,5 +26,4 @@ def learning_curve(history: list[Row], selection: str, path: Path) -> None:
     axes.set(xlabel="epoch", ylabel=own)
     axes.grid(alpha=0.3)
     axes.legend()
-    with replacing(path) as beside:
-        figure.savefig(beside, dpi=120, metadata={"Software": None})
+    save_figure(figure, path)

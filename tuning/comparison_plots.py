@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from pipelines.files import replacing
+from pipelines.figures import save_figure
 from tuning.results import Comparison
 
 POINTS = 200  # of a curve
@@ -37,8 +37,7 @@ def draw_curves(comparison: Comparison, path: Path) -> None:
     panels[0].set_ylabel(f"{comparison.selection}, best so far")
     panels[1].legend()
     figure.suptitle(f"{comparison.task}, {comparison.budget}", fontsize=11, parse_math=False)
-    with replacing(path) as beside:
-        figure.savefig(beside, dpi=120, format="png", metadata={"Software": None})
+    save_figure(figure, path)
 
 
 def _runs(comparison: Comparison, name: str, unit: str) -> list[tuple[np.ndarray, np.ndarray]]:

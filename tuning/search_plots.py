@@ -11,7 +11,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from pipelines.files import read_rows, replacing
+from pipelines.figures import save_figure
+from pipelines.files import read_rows
 from tuning.board import in_words
 from tuning.importance import Importance
 
@@ -27,7 +28,7 @@ def draw_importance(found: Importance, path: Path) -> None:
     axes.set_yticks(places, found.names)
     axes.set_xlabel("fall of R² when the setting is shuffled")
     axes.set_title(f"what mattered (the forest explains {found.explained:.0%} of unseen ranks)")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_parallel(
@@ -63,7 +64,7 @@ def draw_parallel(
     axes.set_yticks([])
     axes.set_ylim(-0.05, 1.05)
     axes.set_xlim(-0.2, len(heights) - 0.4)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _axis(values: Sequence[Any], log: bool) -> tuple[np.ndarray, dict[float, str]]:
@@ -96,9 +97,4 @@ def draw_curves(rows: Sequence[dict[str, Any]], runs: Path, selection: str, path
     axes.set(xlabel="epoch", ylabel=selection)
     axes.grid(alpha=0.3)
     figure.legend(loc="outside lower center", fontsize=7, frameon=False)
-    _save(figure, path)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    with replacing(path) as beside:
-        figure.savefig(beside, dpi=120, format="png", metadata={"Software": None})
+    save_figure(figure, path)

@@ -8,6 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from rich.text import Text as Coloured
 
+from pipelines.figures import save_figure
+
 COLUMNS, LINES = 88, 30  # of the text that is shown; the curve below it shows all
 WORST = 7.0  # nats that are full red: one chance in 1,100
 SPAN = 200  # characters over which the curve is smoothed
@@ -47,7 +49,7 @@ def draw(characters: str, nats: np.ndarray, path: Path) -> None:
     bottom.set(xlabel="character", ylabel=f"nats, mean of {span}", xlim=(0, len(nats)))
     bottom.set_title(f"{len(nats):,} characters, mean {nats.mean():.3f} nats", loc="left")
     bottom.grid(alpha=0.3)
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+    save_figure(figure, path)
 
 
 def _lines(characters: str) -> list[tuple[int, int]]:

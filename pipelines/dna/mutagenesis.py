@@ -14,7 +14,7 @@ from pipelines.dna.alphabets import ALPHABETS
 from pipelines.dna.scoring import Scorer, score_all
 from pipelines.dna.sequences import BioSequence
 from pipelines.errors import UserError, require
-from pipelines.files import replacing
+from pipelines.figures import save_figure
 
 LONGEST = 1000  # letters that a picture can show
 
@@ -120,5 +120,4 @@ def draw(sequence: str, found: np.ndarray, letters: str, title: str, path: Path)
         heat.set_xticks(range(len(sequence)), list(sequence), fontsize=7)
     heat.set(xlabel="letter", ylabel="becomes")
     figure.colorbar(image, ax=heat, label="log-odds")
-    with replacing(path) as beside:
-        figure.savefig(beside, dpi=110, format="png", metadata={"Software": None})
+    save_figure(figure, path)

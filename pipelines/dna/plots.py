@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from pipelines.dna.ranking import Ranking
-from pipelines.files import replacing
+from pipelines.figures import save_figure
 
 
 def curves(probabilities: np.ndarray, labels: np.ndarray, names: Sequence[str], path: Path) -> None:
@@ -41,5 +41,4 @@ def curves(probabilities: np.ndarray, labels: np.ndarray, names: Sequence[str], 
         axes.grid(alpha=0.3)
         if axes.lines:
             axes.legend()
-    with replacing(path) as beside:
-        figure.savefig(beside, dpi=110, format="png", metadata={"Software": None})
+    save_figure(figure, path)

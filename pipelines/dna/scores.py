@@ -1,47 +1,17 @@
-"""Loss and scores of the dna task."""
+"""Scores of the dna task."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import ops
 
 from pipelines.dna import floors, simulation
 from pipelines.dna.ranking import label_scores
 from pipelines.dna.sequences import BioSequence
 from pipelines.errors import UserError
-
-
-@keras.saving.register_keras_serializable("rnnkit")
-class LabelNats(keras.metrics.SparseCategoricalCrossentropy):
-    """Mean nats a label, of sequences or of all letters of all sequences."""
-
-    def __init__(self, name: str = "nll", dtype: Any = None) -> None:
-        super().__init__(name=name, dtype=dtype, from_logits=True)
-
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        return super().update_state(*_flat(y_true, y_pred, sample_weight))
-
-    def get_config(self) -> dict[str, Any]:
-        return {"name": self.name, "dtype": self.dtype}
-
-
-@keras.saving.register_keras_serializable("rnnkit")
-class LabelAccuracy(keras.metrics.SparseCategoricalAccuracy):
-    """Share of right labels, of sequences or of all letters of all sequences."""
-
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        return super().update_state(*_flat(y_true, y_pred, sample_weight))
-
-
-def _flat(y_true: Any, y_pred: Any, weight: Any) -> tuple[Any, Any, Any]:
-    logits = ops.reshape(y_pred, (-1, y_pred.shape[-1]))
-    weight = None if weight is None else ops.reshape(weight, (-1,))
-    return ops.reshape(y_true, (-1,)), logits, weight
 
 
 def model_scores(

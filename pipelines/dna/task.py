@@ -21,6 +21,7 @@ from pipelines.dna.scoring import score_all, scorer
 from pipelines.dna.sequences import BioSequence
 from pipelines.dna.settings import DNAOptions, DNASettings
 from pipelines.errors import UserError
+from pipelines.label_metrics import LabelAccuracy, LabelNats
 from pipelines.task import Answering, Dropped, Reading, Served, Task, Tensors
 
 NO_LABEL = -1
@@ -230,7 +231,7 @@ class DNATask(Task[BioSequence, DNASettings], Answering):
             "loss": keras.losses.SparseCategoricalCrossentropy(
                 from_logits=True, reduction="mean_with_sample_weight"
             ),
-            "weighted_metrics": [scores.LabelNats(), scores.LabelAccuracy(name="accuracy")],
+            "weighted_metrics": [LabelNats(), LabelAccuracy(name="accuracy")],
         }
 
     def scores(self, model: keras.Model, batches: tf.data.Dataset) -> dict[str, float]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from pipelines.files import replacing
+from pipelines.figures import save_figure
 from pipelines.ner.metrics import EntityCounts
 
 
@@ -25,5 +25,4 @@ def entities(counts: EntityCounts, path: Path) -> None:
     axes.set(ylim=(0, 1), title="entities found, by type and its number")
     axes.grid(alpha=0.3, axis="y")
     axes.legend()
-    with replacing(path) as beside:
-        figure.savefig(beside, format="png", dpi=120, metadata={"Software": None})
+    save_figure(figure, path)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipelines.errors import require
+from pipelines.logistic import fit_logistic, logistic
 from pipelines.sentiment.scores import scores
 
 MOST_TERMS = 50_000
@@ -38,26 +39,18 @@ def fit_bag_of_words(
     Raises:
         UserError: scikit-learn is not installed.
     """
-    linear = require("sklearn.linear_model", "text")
     vectorizer = _vectorizer(min_df=2 if len(texts) > 1 else 1, max_features=MOST_TERMS)
     try:
         counts = vectorizer.fit_transform(texts)
     except ValueError:  # no term stands in two texts
         vectorizer = _vectorizer(max_features=MOST_TERMS)
         counts = vectorizer.fit_transform(texts)
-    model = linear.LogisticRegression(max_iter=1000).fit(counts, labels)
-    weights = np.zeros((classes, counts.shape[1]), np.float32)
-    bias = np.full(classes, -np.inf)
-    if len(model.classes_) == 2:  # scikit-learn keeps the difference of the two alone
-        weights[model.classes_[1]] = model.coef_[0]
-        bias[model.classes_] = 0.0, model.intercept_[0]
-    else:
-        weights[model.classes_], bias[model.classes_] = model.coef_, model.intercept_
+    weights, bias = fit_logistic(counts, labels, classes, extra="text", max_iter=1000)
     terms = "\n".join(term.replace("\n", "\r") for term in vectorizer.get_feature_names_out())
     return {
         "terms": np.frombuffer(terms.encode(), np.uint8),
         "idf": vectorizer.idf_.astype(np.float32),
-        "weights": weights,
+        "weights": weights.astype(np.float32),
         "bias": bias,
     }
 
@@ -67,9 +60,7 @@ def bag_of_words(fitted: dict[str, np.ndarray], texts: Sequence[str]) -> np.ndar
     terms = [term.replace("\r", "\n") for term in fitted["terms"].tobytes().decode().split("\n")]
     vectorizer = _vectorizer(vocabulary=terms)
     vectorizer.idf_ = fitted["idf"]
-    logits = vectorizer.transform(texts) @ fitted["weights"].T + fitted["bias"]
-    powers = np.exp(logits - logits.max(1, keepdims=True))
-    return powers / powers.sum(1, keepdims=True)
+    return logistic(vectorizer.transform(texts), fitted["weights"], fitted["bias"])
 
 
 def floor_scores(

@@ -1,41 +1,15 @@
-"""Pictures of a classifier of texts: what it confuses, and whether it is as right as it is sure."""
+"""A picture of a classifier of texts: whether it is as right as it is sure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from pipelines.files import replacing
+from pipelines.figures import save_figure
 from pipelines.sentiment.scores import calibration_error
-from pipelines.sentiment.scores import confusion as confusion_table
 from pipelines.sentiment.scores import reliability as reliability_table
-
-NUMBERED = 12  # classes up to which the cells of the table hold their counts
-
-
-def confusion(
-    labels: np.ndarray, probabilities: np.ndarray, names: Sequence[str], folder: Path
-) -> None:
-    """`confusion.png`: a row a true label, a column an answer; colours are shares of the row."""
-    counts = confusion_table(labels, probabilities.argmax(1), len(names))
-    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    side = 2.5 + 0.5 * len(names)
-    figure = Figure(figsize=(side + 1, side), layout="constrained")
-    axes = figure.add_subplot()
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    figure.colorbar(image, label="share of the true label")
-    ticks = range(len(names))
-    axes.set_xticks(ticks, names, rotation=45, ha="right")
-    axes.set_yticks(ticks, names)
-    axes.set(xlabel="answer", ylabel="true label")
-    if len(names) <= NUMBERED:
-        for (row, column), count in np.ndenumerate(counts):
-            colour = "white" if shares[row, column] > 0.5 else "black"
-            axes.text(column, row, str(count), ha="center", va="center", color=colour)
-    _save(figure, folder / "confusion.png")
 
 
 def reliability(labels: np.ndarray, probabilities: np.ndarray, folder: Path) -> None:
@@ -54,9 +28,4 @@ def reliability(labels: np.ndarray, probabilities: np.ndarray, folder: Path) -> 
     edges = np.linspace(0, 1, len(counts) + 1)
     below.bar(edges[:-1], counts, width=np.diff(edges), align="edge", edgecolor="white")
     below.set(xlabel="confidence", ylabel="texts", xlim=(0, 1))
-    _save(figure, folder / "reliability.png")
-
-
-def _save(figure: Figure, path: Path) -> None:
-    with replacing(path) as beside:
-        figure.savefig(beside, dpi=120, metadata={"Software": None})
+    save_figure(figure, folder / "reliability.png")

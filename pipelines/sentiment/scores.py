@@ -37,13 +37,6 @@ def scores(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
     return {name: value for name, value in found.items() if not np.isnan(value)}
 
 
-def confusion(labels: np.ndarray, decided: np.ndarray, classes: int) -> np.ndarray:
-    """Counts (classes, classes): a row a true label, a column an answer."""
-    table = np.zeros((classes, classes), int)
-    np.add.at(table, (labels, decided), 1)
-    return table
-
-
 def macro_f1(labels: np.ndarray, decided: np.ndarray) -> float:
     """The mean of the classes' F1."""
     values = []

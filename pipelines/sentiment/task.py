@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from pipelines.confusion import confusion, draw_confusion
 from pipelines.errors import UserError
 from pipelines.sentiment import answering, floors, html, inputs, plots, serving, showing
 from pipelines.sentiment.model import SentimentModel
@@ -200,8 +201,10 @@ class SentimentTask(Task[Review, SentimentSettings], Typed[Review], Answering):
         probabilities = answering.probabilities(
             self.encoder, model, (record.text for record in records)
         )
-        plots.confusion(self._numbers(records), probabilities, self.learnt["labels"], Path(folder))
-        plots.reliability(self._numbers(records), probabilities, Path(folder))
+        labels, numbers = self.learnt["labels"], self._numbers(records)
+        counts = confusion(numbers, probabilities.argmax(1), len(labels))
+        draw_confusion(counts, labels, Path(folder) / "confusion.png")
+        plots.reliability(numbers, probabilities, Path(folder))
 
     def _numbers(self, records: Sequence[Review]) -> np.ndarray:
         number = {label: k for k, label in enumerate(self.learnt["labels"])}

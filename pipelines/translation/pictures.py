@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
 
-from pipelines.files import replacing
+from pipelines.figures import save_figure
 from pipelines.translation.language import START, Language
 from pipelines.translation.model import TranslationModel
 
@@ -97,7 +97,7 @@ def _visible(token: str) -> str:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    with replacing(path) as beside, warnings.catch_warnings():
+    with warnings.catch_warnings():
         # Scripts that no font here has are drawn as boxes, which a reader sees without being told.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        figure.savefig(beside, dpi=120, format="png", metadata={"Software": None})
+        save_figure(figure, path)

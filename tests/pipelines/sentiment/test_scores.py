@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
+from pipelines.confusion import confusion
 from pipelines.sentiment import floors
-from pipelines.sentiment.scores import calibration_error, confusion, reliability, scores
+from pipelines.sentiment.scores import calibration_error, reliability, scores
 
 random = np.random.default_rng(0)
 
