@@ -180,6 +180,31 @@ def test_half_precision_sums_in_float32():
     np.testing.assert_allclose(coarse, fine, rtol=0.02, atol=0.02)
 
 
+@pytest.mark.parametrize("name", ["min_gru", "min_lstm"])
+def test_half_precision_in_parallel_is_no_worse_than_step_by_step(name):
+    """Trained in parallel, served step by step: in float16 the two are one net, to its digits."""
+    kind = rnnkit.CELLS[name]
+    cell, exact = kind(8, dtype="float16"), kind(8, dtype="float64")
+    x = np.random.default_rng(0).normal(size=(3, 100, 5)).astype("float16")
+    expected, steps, states = [], [], [[np.zeros((3, 8))] for _ in range(2)]
+    for t in range(100):
+        y, states[0] = cell(x[:, t], [ops.cast(states[0][0], "float16")])
+        if t == 0:  # both are built by their first step
+            exact.build((None, 5))
+            exact.set_weights([np.asarray(weight, "float64") for weight in cell.get_weights()])
+        right, states[1] = exact(x[:, t].astype("float64"), states[1])
+        steps.append(y)
+        expected.append(right)
+    expected = np.stack(expected, axis=1)
+    parallel = rnnkit.RNN(cell, return_sequences=True)(x)
+    off = [
+        np.abs(np.asarray(found, "float64") - expected).max()
+        for found in (parallel, ops.stack(steps, 1))
+    ]
+    assert off[0] < min(0.002, off[1] + 1e-4)
+    assert off[1] < 0.02
+
+
 def test_the_gates_of_min_lstm_may_underflow():
     """f / (f + i) of two gates that are both 0 in float16 is a half, not NaN."""
     cell = rnnkit.MinLSTMCell(1, dtype="float16")
