@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 
-from pipelines import curl, portability, saved_graph, warmup
+from pipelines import curl, kernels, onnx_core, portability, saved_graph, warmup
 from pipelines.errors import UserError
 from pipelines.export_check import check_answers, check_core
 from pipelines.saved_graph import CORE
@@ -29,6 +29,11 @@ max_enqueued_batches { value: 100 }
 pad_variable_length_inputs: false
 """
 
+ONNX_NOTE = """
+`core.onnx` is the numeric part for ONNX Runtime, numbers in and numbers out: what the SavedModel
+does with texts and names around it is up to its caller.
+"""
+
 Requests = Mapping[str, Mapping[str, Any]]
 Function = Callable[[Tensors], Tensors]
 
@@ -42,6 +47,7 @@ def export(
     card: str,
     labels: Sequence[str] | None = None,
     force: bool = False,
+    onnx: bool = False,
 ) -> Path:
     """Writes the next version of a served model, `root/name/<version>/`, and returns its path.
 
@@ -52,10 +58,12 @@ def export(
     place and renamed after these checks, so that an export that failed or was killed never has a
     version number:
 
-    - the graph holds nothing that `pipelines.portability` refuses, and its endpoints call the core;
+    - the graph holds nothing that `pipelines.portability` refuses, every operation has a kernel
+      (`pipelines.kernels`), and its endpoints call the core;
     - the core, compiled by XLA for `served.core_inputs`, computes what it computes without;
     - a fresh process with TensorFlow alone, on the CPU, answers `requests` like the live model;
-    - a row gets the same answer in a batch of its own copies as beside the others.
+    - a row gets the same answer in a batch of its own copies as beside the others;
+    - ONNX Runtime computes what the core does, where ONNX is asked for.
 
     Args:
         served: what `Task.served` gave.
@@ -67,9 +75,11 @@ def export(
         labels: what the indices in the answers mean, if there are any. Default: None.
         force: True follows a version with other signatures or labels, whose clients will break.
             Default: False.
+        onnx: True writes the core as `core.onnx` too, see `pipelines.onnx_core`. Default: False.
 
     Raises:
-        UserError: the place cannot be written, the last version differs, or the graph is refused.
+        UserError: the place cannot be written, the last version differs, the graph is refused, or
+            the core cannot be translated to ONNX.
         ValueError, RuntimeError: `served` breaks the contract, or a check found other answers.
     """
     if not re.fullmatch(r"\w[\w.-]*", name):
@@ -80,6 +90,7 @@ def export(
         live = _write_model(served, place)
         graph = saved_graph.read(place)
         portability.check(graph)
+        kernels.check(graph, CORE)
         _check_alias(graph)
         description = {
             "labels": None if labels is None else list(labels),
@@ -94,7 +105,9 @@ def export(
             (place / "client.py").write_text(served.client, "utf-8")
             (place / "client.sh").write_text(curl.script(name, inputs["serving_default"]), "utf-8")
             (place / "signature.json").write_text(json.dumps(description, indent=2) + "\n")
-            (place / "README.md").write_text(_readme(card, description), "utf-8")
+            (place / "README.md").write_text(_readme(card, description, onnx), "utf-8")
+            if onnx:
+                _write_onnx(served, graph, place)
         check_core(served)
         check_answers(place, live, inputs)
         with writing(folder):
@@ -160,6 +173,15 @@ def _write_model(served: Served, place: Path) -> dict[str, Function]:
     return live
 
 
+def _write_onnx(served: Served, graph: MetaGraphDef, place: Path) -> None:
+    shapes = saved_graph.shapes_called(graph, CORE)
+    called = {
+        name: tf.TensorSpec(shapes.get(name, spec.shape), spec.dtype)
+        for name, spec in served.core_inputs.items()
+    }
+    onnx_core.write(served.core, served.core_inputs, called, place / "core.onnx")
+
+
 def _positional(endpoint: Endpoint) -> Callable[..., Tensors]:
     return lambda *tensors: endpoint.function(**dict(zip(endpoint.inputs, tensors, strict=True)))
 
@@ -193,7 +215,7 @@ def _refuse_change(last: Path, description: dict[str, Any]) -> None:
             raise UserError(f"{last}: {key}: was {was}, would be {is_now}; {way_out}")
 
 
-def _readme(card: str, description: dict[str, Any]) -> str:
+def _readme(card: str, description: dict[str, Any], onnx: bool) -> str:
     """The card, but for its pictures, which stay with the run; and the signatures."""
     text = re.sub(r"^!\[.*\n", "", card, flags=re.MULTILINE).rstrip()
     lines = saved_graph.lines(description["signatures"])
@@ -202,4 +224,5 @@ def _readme(card: str, description: dict[str, Any]) -> str:
         f"{text}\n\n## Signatures\n\n| tensor | type and shape |\n| --- | --- |\n{rows}\n"
         "`python client.py .` calls them and needs TensorFlow, nothing else. `sh client.sh` asks\n"
         "a server, `rnnkit serve` or TensorFlow Serving, and needs curl.\n"
+        + (ONNX_NOTE if onnx else "")
     )

@@ -15,18 +15,27 @@ from pipelines.task import Served, Tensors
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-4}  # of floats, between processes, batches, and XLA or not
 
 
+def trial_inputs(specs: Mapping[str, tf.TensorSpec]) -> Tensors:
+    """Random numbers that every core takes: from 0.1 to 1, whole ones 0 and 1."""
+    random = np.random.default_rng(0)
+    return {
+        name: tf.cast(
+            random.uniform(0.1, 1, spec.shape)
+            if spec.dtype.is_floating
+            else random.integers(0, 2, spec.shape),
+            spec.dtype,
+        )
+        for name, spec in specs.items()
+    }
+
+
 def check_core(served: Served) -> None:
     """Compiles the core by XLA for its static shapes and compares it with the plain graph.
 
     Raises:
         RuntimeError: it does not compile, or computes something else.
     """
-    random = np.random.default_rng(0)
-    inputs = {}
-    for name, spec in served.core_inputs.items():
-        floating = spec.dtype.is_floating
-        draw = random.uniform(0.1, 1, spec.shape) if floating else random.integers(0, 2, spec.shape)
-        inputs[name] = tf.cast(draw, spec.dtype)
+    inputs = trial_inputs(served.core_inputs)
 
     def core(inputs: Tensors) -> Any:
         return served.core(**inputs)
@@ -37,7 +46,7 @@ def check_core(served: Served) -> None:
         reason = str(error).strip().splitlines()[0]
         raise RuntimeError(f"the core does not compile under XLA: {reason}") from error
     for plain, fast in zip(tf.nest.flatten(tf.function(core)(inputs)), compiled, strict=True):
-        if _mostly(_rows_apart(plain.numpy(), fast.numpy())):
+        if _mostly(rows_apart(plain.numpy(), fast.numpy())):
             raise RuntimeError("the core computes other numbers under XLA than in a plain graph.")
 
 
@@ -61,11 +70,11 @@ def check_answers(
             expected = {key: value.numpy() for key, value in live[name](inputs).items()}
         answer = next(received)
         same_shapes = _shapes(answer) == _shapes(expected)
-        if not same_shapes or any(_rows_apart(expected[key], answer[key]).any() for key in answer):
+        if not same_shapes or any(rows_apart(expected[key], answer[key]).any() for key in answer):
             raise RuntimeError(f"{name}: a process without our code gives other answers.")
         for row in (0, -1):
             alone, copies = next(received), _copies(expected, row)
-            if any(_mostly(_rows_apart(copies[key], alone[key])) for key in alone):
+            if any(_mostly(rows_apart(copies[key], alone[key])) for key in alone):
                 raise RuntimeError(
                     f"{name}: a row's answer depends on its neighbours or its place."
                 )
@@ -83,7 +92,7 @@ def _shapes(tensors: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
     return {name: value.shape for name, value in tensors.items()}
 
 
-def _rows_apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def rows_apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """For each row: do the two differ? What the longest row of a batch adds to the others is
     padding, so the common part counts."""
     common = tuple(map(slice, np.minimum(a.shape, b.shape)))

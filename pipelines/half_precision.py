@@ -16,6 +16,13 @@ from keras.src.backend import AutocastScope
 
 from pipelines.errors import UserError
 
+CARD_NOTE = """\
+## Weights
+
+The weights are stored in float16, half the size, and computed with in float32: each is rounded to
+11 significant bits, a relative error of at most 0.0005. The scores above are those of the run,
+before rounding; `rnnkit export RUN --weights float16` prints both."""
+
 
 @contextmanager
 def rounded(variables: Iterable[keras.Variable]) -> Iterator[None]:

@@ -9,9 +9,31 @@ from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 from tensorflow.python.framework import kernels
 
 from pipelines import saved_graph
+from pipelines.errors import UserError
 
 # Not computed: XLA gets the inputs and the variables of a graph as arguments.
 _STRUCTURE = {"NoOp", "Placeholder", "PlaceholderWithDefault", "VarHandleOp"}
+
+
+def check(graph: MetaGraphDef, core_alias: str) -> None:
+    """Refuses a graph with an operation that this TensorFlow cannot run on the CPU, or an operation
+    of the core that it cannot run on GPUs, where it was built for them, or that XLA cannot lower.
+
+    Raises:
+        UserError: names the operations.
+    """
+    found = table(graph, core_alias)
+    for where in ("cpu", "gpu", "xla"):
+        missing = [
+            name
+            for name, runs in found.items()
+            if runs[where] is False and (runs["core"] or where == "cpu")
+        ]
+        if missing:
+            raise UserError(
+                f"the export holds {', '.join(missing)}, without a kernel for {where.upper()}. "
+                "Express it by other operations; `rnnkit inspect` shows where each can run."
+            )
 
 
 def table(graph: MetaGraphDef, core_alias: str) -> dict[str, dict[str, bool | None]]:

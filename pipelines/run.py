@@ -274,6 +274,7 @@ class Run:
         root: AnyPath = "saved_models",
         force: bool = False,
         weights: Literal["float32", "float16"] = "float32",
+        onnx: bool = False,
     ) -> Path:
         """Writes the best model as a SavedModel, checked on records of the run's own data.
 
@@ -282,19 +283,22 @@ class Run:
             root: the folder of all served models.
             force: True follows a version with other signatures or labels.
             weights: how they are stored; float16 halves the size, see `compare_float16`.
+            onnx: True writes the numeric core as `core.onnx` too; needs the extra `onnx`.
 
         Returns:
             `root/name/<next version>/`; `pipelines.export` says what is in it.
 
         Raises:
-            UserError: the place cannot be written, or the last version differs.
+            UserError: the place cannot be written, the last version differs, or the model has no
+                translation to ONNX.
         """
         from pipelines.export import export
-        from pipelines.half_precision import stored_as_float16
+        from pipelines.half_precision import CARD_NOTE, stored_as_float16
         from pipelines.portability import without_cudnn
 
         name = name or self.task.name
         card = self.path / "README.md"
+        text = card.read_text("utf-8") if card.exists() else f"# {name}\n"
         halved = self.model.variables if weights == "float16" else []
         with without_cudnn(self.model), stored_as_float16(halved):
             return export(
@@ -302,7 +306,8 @@ class Run:
                 self.requests,
                 root=root,
                 name=name,
-                card=card.read_text("utf-8") if card.exists() else f"# {name}\n",
+                card=f"{text.rstrip()}\n\n{CARD_NOTE}\n" if halved else text,
                 labels=self.task.learnt.get("labels"),
                 force=force,
+                onnx=onnx,
             )

@@ -89,6 +89,23 @@ def aliased(graph: MetaGraphDef, alias: str) -> list[NodeDef]:
     return [node for node in _inside(functions) if node.op not in library]
 
 
+def shapes_called(graph: MetaGraphDef, alias: str) -> dict[str, tf.TensorShape]:
+    """The shapes of the arguments with which signatures call the function under an alias."""
+    _, used = reached(graph)
+    names = [name for name, given in graph.meta_info_def.function_aliases.items() if given == alias]
+    for name in names:
+        if name in used:
+            given = [
+                used[name].arg_attr[k].attr for k in range(len(used[name].signature.input_arg))
+            ]
+            return {
+                attr["_user_specified_name"].s.decode(): tf.TensorShape(shape)
+                for attr in given
+                for shape in attr["_output_shapes"].list.shape[:1]
+            }
+    return {}
+
+
 def _called(library: dict[str, FunctionDef], names: list[str]) -> dict[str, FunctionDef]:
     """The functions of those names, and all that they call."""
     found, waiting = {}, list(names)

@@ -1,7 +1,8 @@
 """Warm-up requests: the file that TensorFlow Serving replays before it lets clients in.
 
-A TFRecord of `PredictionLog` messages. TensorFlow Serving's own protos come only with a package
-that brings a second TensorFlow, and all that is needed of them is this nesting, field by field:
+A TFRecord of `PredictionLog` messages. TensorFlow Serving's own protos come in the package
+tensorflow-serving-api, which nothing else here needs, and all that is needed of them is this
+nesting, field by field; the tests read the file with the package:
 
     PredictionLog.predict_log = 6 > PredictLog.request = 1 > PredictRequest
     PredictRequest.model_spec = 1 > ModelSpec.name = 1, ModelSpec.signature_name = 3

@@ -39,7 +39,7 @@ def test_every_other_file_is_declared():
         if path.suffix in (".py", ".pyc"):
             continue
         patterns = [pattern for each in declared.values() for pattern in each]
-        assert any(fnmatch.fnmatch(path.name, pattern) for pattern in patterns), (
+        assert any(fnmatch.fnmatch(path.as_posix(), f"*/{pattern}") for pattern in patterns), (
             f"{path}: list it under [tool.setuptools.package-data]"
         )
 

@@ -107,13 +107,16 @@ def export(
         Literal["float32", "float16"],
         typer.Option(help="how they are stored; float16 halves the size and says what it costs"),
     ] = "float32",
+    onnx: Annotated[
+        bool, typer.Option("--onnx", help="the numeric core as core.onnx too; extra onnx")
+    ] = False,
 ) -> None:
     """Writes the model as a SavedModel that is served without our code."""
     print("exporting: traced, reloaded without our code, compared ...", file=sys.stderr)
     with quiet.work():
         opened = load(run)
         lost = opened.compare_float16() if weights == "float16" else {}
-        folder = opened.export(name=name, root=root, force=force, weights=weights)
+        folder = opened.export(name=name, root=root, force=force, weights=weights, onnx=onnx)
     print(folder)
     if lost:
         print_table(("metric", "float32", "float16"), [[name, *two] for name, two in lost.items()])

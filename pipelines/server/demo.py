@@ -10,7 +10,8 @@ from pipelines import curl, warmup
 from pipelines.server.models import Models
 from pipelines.server.version import Version
 
-TEMPLATE = Path(__file__).with_name("demo.html")
+PAGE = Path(__file__).with_name("page")
+SCRIPTS = ("asking", "answers", "influence", "showing", "sound", "growing", "page")
 HEADERS = {
     # Whatever a model answers, the page loads nothing and speaks to nobody but this server.
     "content-security-policy": "default-src 'none'; connect-src 'self'; "
@@ -22,8 +23,17 @@ def page(models: Models) -> str:
     """The page as HTML, with a form for each model that has a real request to begin with."""
     forms = [_form(name, version) for name, version in sorted(models.served.items())]
     data = json.dumps([form for form in forms if form])
+    html = (PAGE / "page.html").read_text("utf-8")
+    html = html.replace("STYLE", (PAGE / "page.css").read_text("utf-8"), 1)
+    html = html.replace("SCRIPT", script(), 1)
     # "</script>" in a label or a text would end the element that holds it.
-    return TEMPLATE.read_text("utf-8").replace("MODELS", data.replace("<", "\\u003c"), 1)
+    return html.replace("MODELS", data.replace("<", "\\u003c"), 1)
+
+
+def script() -> str:
+    """The JavaScript of the page."""
+    files = [(PAGE / f"{name}.js").read_text("utf-8") for name in SCRIPTS]
+    return "\n".join(['"use strict";\n', *files])
 
 
 def _form(name: str, version: Version) -> dict[str, Any] | None:
@@ -36,6 +46,8 @@ def _form(name: str, version: Version) -> dict[str, Any] | None:
         "version": version.number,
         "labels": _labels(version.folder),
         "inputs": {key: {**specs[key], "value": row[key]} for key in specs},
+        "outputs": {key: list(sides["outputs"]) for key, sides in version.signatures.items()},
+        "stream": version.signatures.get("stream", {}).get("inputs"),
     }
 
 

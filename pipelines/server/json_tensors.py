@@ -226,6 +226,11 @@ def _bytes(name: str, value: Any) -> bytes:
             return value.encode()
         if _is_bytes(value):
             return base64.b64decode(value["b64"], validate=True)
+        if isinstance(value, dict) and "b64" in value:
+            raise RequestError(
+                f'input {name!r}: an object of bytes has "b64", a string, and no other key. '
+                f"Received: {_short(', '.join(value))}."
+            )
     except (binascii.Error, ValueError) as error:  # half of a surrogate pair is a ValueError
         raise RequestError(f"input {name!r}: {error}. Received: {_shown(value)}.") from None
     raise RequestError(

@@ -19,7 +19,8 @@ class Limits:
         length: size of any axis that the model leaves open; bytes of a string; steps that an
             input named `length` or `..._length` asks for.
         padded: strings, or rows of steps, times the longest of them: models pad to that.
-        seconds: from a request's first byte to its answer.
+        seconds: for the headers of a request, and from then to its answer.
+        connections: that are open at the same time.
         waiting: requests that wait for a free worker.
         workers: requests that are computed at the same time.
     """
@@ -29,5 +30,6 @@ class Limits:
     length: int = 100_000
     padded: int = 1_000_000
     seconds: float = 30.0
+    connections: int = 256
     waiting: int = 64
     workers: int = os.cpu_count() or 1

@@ -13,7 +13,9 @@ import uvicorn
 
 from pipelines.errors import UserError
 from pipelines.server.commands import tensorflow_serving
+from pipelines.server.limits import Limits
 from pipelines.server.models import Models
+from pipelines.server.patience import protocol
 from pipelines.server.rest import application
 from pipelines.versions import versions
 
@@ -52,21 +54,29 @@ def serve(
             print(f"\nTo try them: http://{shown}:{port}/", file=out)
         print("\nThe same under TensorFlow Serving:\n", file=out)
         print(tensorflow_serving(folder, models.served, port), file=out, flush=True)
-        config = uvicorn.Config(
-            application(models, demo=demo),
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            timeout_keep_alive=60,  # longer than the pauses of a client that reuses connections
-            timeout_graceful_shutdown=5,
-        )
         models.watch()
         try:
             with contextlib.suppress(KeyboardInterrupt):  # uvicorn closes all, and raises it again
-                uvicorn.Server(config).run(sockets=[listening])
+                uvicorn.Server(configuration(models, demo=demo)).run(sockets=[listening])
             print("stopped", file=sys.stderr)
         finally:
             models.stop()
+
+
+def configuration(
+    models: Models, limits: Limits | None = None, demo: bool = False
+) -> uvicorn.Config:
+    """What uvicorn serves, and how."""
+    limits = limits or Limits()
+    return uvicorn.Config(
+        application(models, limits, demo),
+        http=protocol(limits),
+        log_level="error",  # its warnings are about clients' mistakes, which get an answer
+        access_log=False,
+        lifespan="off",
+        timeout_keep_alive=60,  # longer than the pauses of a client that reuses connections
+        timeout_graceful_shutdown=5,
+    )
 
 
 def check_folder(root: Path) -> None:

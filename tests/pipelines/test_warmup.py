@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from tensorflow.core.framework.tensor_pb2 import TensorProto
+from tensorflow_serving.apis import prediction_log_pb2
 
 from pipelines import warmup
 
@@ -22,33 +21,11 @@ REQUESTS = {
 
 
 def parse(record):
-    """The message as protobuf itself reads it, given TensorFlow Serving's field numbers."""
-    file = descriptor_pb2.FileDescriptorProto(name="prediction_log.proto", syntax="proto3")
-    shape = {
-        "PredictionLog": [("predict_log", 6, "PredictLog")],
-        "PredictLog": [("request", 1, "PredictRequest")],
-        "PredictRequest": [("model_spec", 1, "ModelSpec"), ("inputs", 2, "Entry")],
-        "ModelSpec": [("name", 1, str), ("signature_name", 3, str)],
-        "Entry": [("key", 1, str), ("value", 2, bytes)],
-    }
-    kinds = descriptor_pb2.FieldDescriptorProto
-    for message, fields in shape.items():
-        described = file.message_type.add(name=message)
-        for name, number, kind in fields:
-            field = described.field.add(name=name, number=number)
-            repeated = kind == "Entry"
-            field.label = kinds.LABEL_REPEATED if repeated else kinds.LABEL_OPTIONAL
-            if isinstance(kind, str):
-                field.type, field.type_name = kinds.TYPE_MESSAGE, kind
-            else:
-                field.type = kinds.TYPE_STRING if kind is str else kinds.TYPE_BYTES
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    log = message_factory.GetMessageClass(pool.FindMessageTypeByName("PredictionLog"))()
-    assert log.ParseFromString(record) == len(record)
+    """The request as TensorFlow Serving's own protos read it."""
+    log = prediction_log_pb2.PredictionLog.FromString(record)
+    assert log.WhichOneof("log_type") == "predict_log"
     request = log.predict_log.request
-    inputs = {entry.key: TensorProto.FromString(entry.value) for entry in request.inputs}
-    return request.model_spec, inputs
+    return request.model_spec, dict(request.inputs)
 
 
 def same(stored, given):
@@ -87,19 +64,3 @@ def test_what_is_read_is_what_was_written(written):
 
 def test_a_model_without_the_file_has_no_requests(tmp_path):
     assert warmup.read(tmp_path) == {}
-
-
-@pytest.mark.prove
-def test_tensorflow_servings_own_protos_read_it(written, record_property):
-    """Needs the package tensorflow-serving-api, which brings a whole TensorFlow for its protos."""
-    protos = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
-    file = written / "assets.extra" / "tf_serving_warmup_requests"
-    records = list(tf.data.TFRecordDataset(str(file)).as_numpy_iterator())
-    for record, (signature, given) in zip(records, REQUESTS.items(), strict=True):
-        log = protos.PredictionLog.FromString(record)
-        assert log.WhichOneof("log_type") == "predict_log"
-        request = log.predict_log.request
-        assert request.model_spec.signature_name == signature
-        for key, value in given.items():
-            same(tf.make_ndarray(request.inputs[key]), value)
-    record_property("requests", len(records))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines import bare_check, export_check, portability, saved_graph
+from pipelines import bare_check, export_check, kernels, portability, saved_graph
 from pipelines.errors import UserError
 from pipelines.export import export
 from pipelines.task import Endpoint, Served
@@ -121,20 +121,29 @@ def test_strings_never_reach_xla(tmp_path):
         export(made, asked, root=tmp_path, name="toy", card="")
 
 
-def test_a_core_that_xla_cannot_compile_is_refused(tmp_path, unchecked):
-    def core(x):
-        y = tf.raw_ops.GRUBlockCell(
-            x=x,
-            h_prev=tf.zeros_like(x),
-            w_ru=tf.zeros((6, 6)),
-            w_c=tf.zeros((6, 3)),
-            b_ru=tf.zeros(6),
-            b_c=tf.zeros(3),
-        )
-        return {"y": y.h}
+def without_xla(x):
+    y = tf.raw_ops.GRUBlockCell(
+        x=x,
+        h_prev=tf.zeros_like(x),
+        w_ru=tf.zeros((6, 6)),
+        w_c=tf.zeros((6, 3)),
+        b_ru=tf.zeros(6),
+        b_c=tf.zeros(3),
+    )
+    return {"y": y.h}
 
+
+def test_an_operation_without_a_kernel_is_refused_by_name(tmp_path):
+    """A server with a GPU, or a converter for TPUs, would find that out much later."""
+    with pytest.raises(UserError, match="holds GRUBlockCell, without a kernel for XLA"):
+        export(one(without_xla, x=ROWS), THREE, root=tmp_path, name="toy", card="")
+
+
+def test_a_core_that_xla_cannot_compile_is_refused(tmp_path, unchecked, monkeypatch):
+    """That every operation has a kernel is not enough: it is compiled."""
+    monkeypatch.setattr(kernels, "check", lambda *_: None)
     with pytest.raises(RuntimeError, match="the core does not compile under XLA"):
-        export(one(core, x=ROWS), THREE, root=tmp_path, name="toy", card="")
+        export(one(without_xla, x=ROWS), THREE, root=tmp_path, name="toy", card="")
 
 
 def test_a_core_that_no_endpoint_calls_is_refused(tmp_path):
@@ -195,7 +204,7 @@ def test_other_answers_in_the_bare_process_are_refused(tmp_path, monkeypatch):
 
 def test_padding_is_no_difference():
     """A short row's answer is as long as the longest row beside it."""
-    apart = export_check._rows_apart(np.array([[1, 2], [3, 4]]), np.array([[1], [5]]))
+    apart = export_check.rows_apart(np.array([[1, 2], [3, 4]]), np.array([[1], [5]]))
     np.testing.assert_array_equal(apart, [False, True])
 
 

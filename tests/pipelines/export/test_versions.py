@@ -109,7 +109,7 @@ def test_killed_at_any_moment_every_version_is_whole(tmp_path, record_property):
                 assert len(warmup.read(path)) == 3
                 seen[number] = sorted(each.relative_to(path) for each in path.rglob("*"))
 
-    kills, seconds = 20, 0.0
+    kills, seconds = 50, 0.0
     for kill in range(kills):
         process = start(tmp_path)
         process.stdout.readline()

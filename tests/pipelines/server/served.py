@@ -109,13 +109,15 @@ def write(folder: Path, number: int, signatures: list[str] = NAMES, model: Any =
 
 
 @contextlib.contextmanager
-def running(app: Any) -> Iterator[int]:
-    """The application behind a real socket, in a thread; gives its port."""
+def running(models: Any, limits: Any = None, demo: bool = False) -> Iterator[int]:
+    """The models behind a real socket, in a thread; gives its port."""
     import uvicorn
 
-    config = uvicorn.Config(app, port=0, log_level="error", lifespan="off", timeout_keep_alive=60)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
+    from pipelines.server.running import configuration, listen
+
+    server = uvicorn.Server(configuration(models, limits, demo))
+    sockets = [listen("127.0.0.1", 0)]
+    thread = threading.Thread(target=server.run, args=(sockets,), daemon=True)
     thread.start()
     while not server.started:
         thread.join(0.01)

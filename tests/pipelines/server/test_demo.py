@@ -13,7 +13,7 @@ import tensorflow as tf
 from starlette.testclient import TestClient
 
 from pipelines import warmup
-from pipelines.server.demo import TEMPLATE
+from pipelines.server.demo import script
 from pipelines.server.models import Models
 from pipelines.server.rest import application
 from tests.pipelines.server.served import SPEC
@@ -72,19 +72,22 @@ const same = (a, b) => { if (JSON.stringify(a) !== JSON.stringify(b))
 same(parts({label: "y", labels: ["x", "y"], probabilities: [0.2, 0.8], probability: 0.8}, null),
   [{kind: "bars", bars: [["x", 0.2], ["y", 0.8]]}]);
 same(parts({label: "y", probabilities: [0.2, 0.8], valid: true}, ["x", "y"]),
-  [{kind: "bars", bars: [["x", 0.2], ["y", 0.8]]}, {kind: "text", text: "valid: true"}]);
+  [{kind: "bars", bars: [["x", 0.2], ["y", 0.8]]}, {kind: "note", text: "valid: true"}]);
 same(parts({tokens: ["Ada", "went", ""], tags: ["B-PER", "O", ""], start: [], end: []}, ["O"]),
   [{kind: "tokens", tokens: [["Ada", "B-PER"], ["went", "O"]]}]);
-same(parts("grown", null), [{kind: "text", text: "grown"}]);
+same(parts({text: "grown"}, null), [{kind: "text", text: "grown"}]);
 same(parts({translation: "a", translations: ["a", "b"], score: 1, scores: [1, 2]}, null),
-  [{kind: "text", text: "a"}, {kind: "text", text: "b"}]);
-same(parts([1, 2], null), [{kind: "text", text: "answer: [1,2]"}]);
+  [{kind: "text", text: "a"}, {kind: "note", text: "b (2.00)"}]);
+same(parts({answer: [1, 2]}, null), [{kind: "note", text: "answer: [1,2]"}]);
 const roll = [0, 1, 2, 3].map(() => Array(88).fill(0));
-roll[0][10] = 2; roll[1][10] = 1; roll[2][10] = 2; roll[3][20] = 1;
 same(parts({roll}, null).map((part) => part.kind), ["roll"]);
-same(notes(roll), [[10, 0, 2], [10, 2, 1], [20, 3, 1]]);
-same(sequence(">a b\\r\\nACG\\r\\nTT\\r\\n>c\\r\\nGG"), "ACGTT");
-same(sequence("a > b"), "a > b");
+same(sequences(">a b\\r\\nACG\\r\\nTT\\r\\n>c\\r\\nGG"), [["a b", "ACGTT"], ["c", "GG"]]);
+same(sequences("a > b"), [["", "a > b"]]);
+same(pieces("to be").map(([, without]) => without), [" be", null, "to "]);
+same(pieces("ACGTACGT")[1], ["C", "ANGTACGT"]);
+same(information(["AC", "AG"]).map((column) => column.map(([letter]) => letter)),
+  [["A"], ["C", "G"]]);
+same(information(["AAAC", "AAAG"])[0][0][1].toFixed(3), Math.log2(3).toFixed(3));
 same(read("x", {dtype: "int32", shape: [null]}, "3"), 3);
 """
 
@@ -92,6 +95,5 @@ same(read("x", {dtype: "int32", shape: [null]}, "3"), 3);
 @pytest.mark.skipif(NODE is None, reason="there is no JavaScript outside of a browser")
 def test_answers_become_what_tells_most(tmp_path):
     """Tags on words, bars of labels, a roll that is played, text as text."""
-    code = re.search(r"<script>\n(.*?)</script>", TEMPLATE.read_text("utf-8"), re.DOTALL)[1]
-    (tmp_path / "page.js").write_text(code + CHECKS)
+    (tmp_path / "page.js").write_text(script() + CHECKS)
     subprocess.run([NODE, str(tmp_path / "page.js")], check=True, timeout=60)

@@ -12,7 +12,6 @@ import pytest
 
 from pipelines.server.errors import RequestError
 from pipelines.server.models import Models
-from pipelines.server.rest import application
 from tests.pipelines.server.served import Client, running, write
 
 WHICH = {"signature_name": "which", "inputs": [0, 0]}
@@ -157,7 +156,7 @@ def change_under_load(folder, saved, changes):
         while not done.is_set():
             answers.append(client.ask("/v1/models/toy:predict", WHICH))
 
-    with running(application(models)) as port:
+    with running(models) as port:
         threads = [threading.Thread(target=keep_asking, args=(port,)) for _ in range(3)]
         for thread in threads:
             thread.start()

@@ -189,6 +189,7 @@ REFUSED = [
     ({"signature_name": "double", "inputs": []}, 400, "at least one row"),
     ({"signature_name": "words", "inputs": [1]}, 400, "expected a string"),
     ({"signature_name": "words", "inputs": [{"b64": "=="}]}, 400, "input 'text'"),
+    ({"signature_name": "words", "inputs": [{"b64": "YQ==", "x": 1}]}, 400, "no other key"),
     ({"signature_name": "words", "inputs": ["a" * 10**6]}, 400, "at most 100000 bytes"),
     ({"signature_name": "words", "inputs": ["a" * 9000] + ["b"] * 500}, 400, "smaller batches"),
     (b'{"signature_name": "words", "inputs": ["\\ud800"]}', 400, "surrogates not allowed"),
