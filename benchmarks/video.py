@@ -16,6 +16,7 @@ from __future__ import annotations
 import csv
 import gzip
 import os
+import resource
 import sys
 import tempfile
 import time
@@ -37,13 +38,13 @@ from pipelines.video.scores import scores
 QUIET = keras.callbacks.Callback()
 FOLDS = 5
 STEPS = 16  # of a gesture
+Answer = tuple[np.ndarray, np.ndarray, int, int]  # of model and floor; label, group
 FIGHTS: dict[str, Any] = {
     "colour": "grey",
-    "differences": True,
+    "differences": "only",
+    "places": False,
     "mirror": True,
     "dropout": 0.5,
-    "filters": 8,
-    "features": 32,
     "units": 32,
 }
 
@@ -67,7 +68,7 @@ def rendered(data: Path) -> None:
                 _tell(f"rendered, seed {seed}, {layers} recurrent layers", run, begun)
 
 
-def gestures(data: Path) -> None:
+def gestures(data: Path, folds: Sequence[int] = range(FOLDS)) -> None:
     """The rows of each gesture, a sliding window over a recording, are cut into ten stretches of
     time; a fold tests two of ten and validates on one. The 15 rows on either side of what is held
     out are left out of training, because they share steps with it."""
@@ -80,7 +81,7 @@ def gestures(data: Path) -> None:
         rows = np.flatnonzero(labels == label)
         stretch[rows] = np.arange(len(rows)) * 10 // len(rows)
     found = []
-    for fold in range(FOLDS):
+    for fold in folds:
         held = {fold: "test", fold + FOLDS: "test", (fold + 1) % 10: "valid"}
         parts = np.array([held.get(each, "train") for each in stretch])
         outside = np.flatnonzero(parts != "train")
@@ -99,7 +100,7 @@ def gestures(data: Path) -> None:
     _spread("gestures, floor", [each["floors"]["frames_without_order"]["top1"] for each in found])
 
 
-def fights(data: Path) -> None:
+def fights(data: Path, folds: Sequence[int] = range(FOLDS)) -> list[Answer]:
     """Groups are dealt to the folds, the largest first, each to the fold with fewest clips; a fold
     is tested, the next one validates, three train. All clips are scored once, as one test."""
     path = next(path for path in data.rglob("manifest.csv") if (path.parent / "fight").is_dir())
@@ -111,9 +112,9 @@ def fights(data: Path) -> None:
         sizes = [sum(_size(rows, g) for g, f in fold_of.items() if f == k) for k in range(FOLDS)]
         fold_of[group] = int(np.argmin(sizes))
     settings = dict(FIGHTS)
-    answers: list[Any] = []
+    answers: list[Answer] = []
     everything = time.monotonic()
-    for fold in range(FOLDS):
+    for fold in folds:
         held = {fold: "test", (fold + 1) % FOLDS: "valid"}
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder) / "manifest.csv"
@@ -130,15 +131,18 @@ def fights(data: Path) -> None:
             )
             _tell(f"fights, fold {fold}", run, begun)
             answers += _answers(run)
-    for name, k in (("model", 0), ("frames without order", 1)):
-        found = scores(
-            np.stack([each[k] for each in answers]),
-            np.array([each[2] for each in answers]),
-            np.array([each[3] for each in answers]),
-        )
-        rounded = {key: round(value, 4) for key, value in found.items()}
-        print(f"fights, {len(answers)} clips of {len(groups)} groups, {name}: {rounded}")
+    pooled(answers)
     print(f"fights: {(time.monotonic() - everything) / 60:.1f} minutes in all", flush=True)
+    return answers
+
+
+def pooled(answers: Sequence[Answer]) -> None:
+    """Scores of the clips of all folds as one test, for the model and the floor."""
+    truth, groups = (np.array([each[k] for each in answers]) for k in (2, 3))
+    for k, name in enumerate(("model", "frames without order")):
+        found = scores(np.stack([each[k] for each in answers]), truth, groups)
+        rounded = {key: round(value, 4) for key, value in found.items()}
+        print(f"fights, {len(truth)} clips of {len(set(groups))} groups, {name}: {rounded}")
 
 
 def pipeline(data: Path) -> None:
@@ -183,7 +187,8 @@ def _waiting(run: Run) -> None:
             model.train_on_batch(x, y, weight)
         total = time.monotonic() - begun
         print(
-            f"epoch {epoch + 1}: {total:.2f} s, of which the model waited {waited:.2f} s",
+            f"epoch {epoch + 1}: {total:.2f} s, of which the model waited {waited:.2f} s; at most "
+            f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB so far",
             flush=True,
         )
     begun = time.monotonic()
@@ -192,7 +197,7 @@ def _waiting(run: Run) -> None:
     print(f"batches alone: {time.monotonic() - begun:.2f} s for {steps} batches", flush=True)
 
 
-def _answers(run: Run) -> Iterator[tuple[np.ndarray, np.ndarray, int, int]]:
+def _answers(run: Run) -> Iterator[Answer]:
     """Of each clip of the test part: probabilities of model and floor, label, group."""
     clips = run.data().parts["test"]
     labels = run.task.learnt["labels"]

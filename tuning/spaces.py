@@ -102,7 +102,8 @@ def video(space: Space) -> None:
     """What of the clip is seen, and by how large an encoder."""
     common(space, widest=256)
     space.boolean("bidirectional")
-    space.boolean("differences")
+    space.choice("differences", "none", "beside", "only")
+    space.boolean("places")
     space.choice("filters", 8, 16, 32)
     space.whole("features", 32, 128)
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from pipelines.errors import UserError
 
-VERSION = 1  # of how frames are made; another one leaves older files alone
+VERSION = 2  # of how frames are made; another one leaves older files alone
 
 
 def folder() -> Path:

@@ -153,13 +153,16 @@ def resample(timed: Iterable[tuple[float, float, T]], rate: float) -> Iterator[T
 
 
 def _timed(container: Any, stream: Any) -> Iterator[tuple[float, float, Any]]:
+    """(time, duration, frame). Where time stamps are missing or stand still, as in files that were
+    put together carelessly, a frame begins where the one before ends."""
     usual = float(1 / stream.average_rate) if stream.average_rate else 0.04
-    last = -usual
+    begun, end = -1.0, 0.0
     for frame in container.decode(stream):
-        time = last + usual if frame.time is None else max(frame.time, last)
+        stamped = frame.time is not None and (frame.time > begun or begun < 0)
+        time = frame.time if stamped else end
         duration = float(frame.duration * frame.time_base) if frame.duration else usual
         yield time, duration, frame
-        last = time
+        begun, end = time, time + duration
 
 
 def _picture(frame: Any, look: Look, scaler: Any) -> np.ndarray:

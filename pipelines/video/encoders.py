@@ -18,18 +18,22 @@ COARSEST = 4  # pixels of the shorter side at which the small net stops
 Tensor = Any
 
 
-def small_net(frame: tuple[int, ...], filters: int, features: int) -> keras.Sequential:
-    """Four convolutions of 3 x 3 with steps of 2, then all places into `features` numbers.
+def small_net(
+    frame: tuple[int, ...], filters: int, features: int, places: bool
+) -> keras.Sequential:
+    """Four convolutions of 3 x 3 with steps of 2, then one vector.
 
         picture -> relu(conv) x 4 (f, 2f, 4f, 4f filters) -> flat -> relu(linear)
 
-    Where something is in a picture is what motion is about, so that places are kept and not
-    averaged. Small pictures have fewer convolutions, until their shorter side is 4.
+    Where something is in a picture is what most motion is about, so that places are kept; without
+    `places` the mean over all of them stands for `flat`. Small pictures have fewer convolutions,
+    until their shorter side is 4.
 
     Args:
         frame: (height, width, colours).
         filters: int, f.
         features: int, width of the result.
+        places: bool.
     """
     side, layers = min(frame[:2]), []
     for factor in (1, 2, 4, 4):
@@ -46,8 +50,9 @@ def small_net(frame: tuple[int, ...], filters: int, features: int) -> keras.Sequ
             )
         )
         side = -(-side // 2)
+    joined = keras.layers.Flatten() if places else keras.layers.GlobalAveragePooling2D()
     head = keras.layers.Dense(features, activation="relu", kernel_initializer="he_normal")
-    return keras.Sequential([*layers, keras.layers.Flatten(), head], name="encoder")
+    return keras.Sequential([*layers, joined, head], name="encoder")
 
 
 def network(name: str, frame: tuple[int, ...]) -> keras.Model:

@@ -25,7 +25,8 @@ class VideoModel(keras.Model):
 
     The mean lets every frame speak, as in the reference, and what the model believes after t
     frames is softmax(mean of z_1 .. z_t), which ends in its answer. With `differences`,
-    v_t = [x_t, x_t - x_{t-1}], of pixels where the encoder is the small net, else of vectors.
+    v_t = [x_t, x_t - x_{t-1}], of pixels where the encoder is the small net, else of vectors. The
+    small net reads pictures that are `standardized`.
 
     Args:
         frame: shape of a frame, (height, width, colours) of uint8 or (n,) of floats.
@@ -40,7 +41,8 @@ class VideoModel(keras.Model):
         bidirectional: bool.
         dropout: float in [0, 1), share of activations dropped in training.
         bptt_steps: int or None, most steps that a gradient flows back.
-        differences: bool.
+        places: bool, of `encoders.small_net`.
+        differences: str, "none", "beside" or "only".
         per_frame: bool, whether every frame has a label.
         mean, spread: lists of n floats, of vectors, which are standardized by them.
 
@@ -64,6 +66,7 @@ class VideoModel(keras.Model):
         encoder: str,
         filters: int,
         features: int,
+        places: bool,
         fine_tune: bool,
         cell: str,
         units: int,
@@ -71,7 +74,7 @@ class VideoModel(keras.Model):
         bidirectional: bool,
         dropout: float,
         bptt_steps: int | None,
-        differences: bool,
+        differences: str,
         per_frame: bool,
         mean: list[float] | None = None,
         spread: list[float] | None = None,
@@ -84,6 +87,7 @@ class VideoModel(keras.Model):
             "encoder": encoder,
             "filters": filters,
             "features": features,
+            "places": places,
             "fine_tune": fine_tune,
             "cell": cell,
             "units": units,
@@ -103,8 +107,8 @@ class VideoModel(keras.Model):
         self.encoder: Any = None
         if self.own:
             height, width, colours = frame
-            shape = (height, width, colours * (2 if differences else 1))
-            self.encoder = encoders.small_net(shape, filters, features)
+            shape = (height, width, colours * (2 if differences == "beside" else 1))
+            self.encoder = encoders.small_net(shape, filters, features, places)
         elif self.pictures:
             self.encoder = encoders.network(encoder, self.frame)
             self.encoder.trainable = fine_tune
@@ -128,13 +132,18 @@ class VideoModel(keras.Model):
         """Numbers of a frame that the recurrent layers read."""
         if self.own:
             return self.arguments["features"]
-        width = self.encoder.output_shape[-1] if self.encoder is not None else self.frame[0]
-        return width * (2 if self.differences else 1)
+        return self._read_width * (2 if self.differences == "beside" else 1)
+
+    @property
+    def _read_width(self) -> int:
+        """Numbers of a frame before differences are taken of them."""
+        return self.frame[0] if self.encoder is None else self.encoder.output_shape[-1]
 
     def build(self, inputs_shape: Any = None) -> None:
         if self.own:
             height, width, colours = self.frame
-            self.encoder.build((None, height, width, colours * (2 if self.differences else 1)))
+            copies = 2 if self.differences == "beside" else 1
+            self.encoder.build((None, height, width, colours * copies))
         shape: tuple[Any, ...] = (None, None, self.vector_width)
         for layer in self.recurrent:
             layer.build(shape)
@@ -149,25 +158,30 @@ class VideoModel(keras.Model):
 
     def follow(self, frames: Tensor, steps: Tensor, training: bool | None = None) -> Tensor:
         """z_1 .. z_T, (batch, T, labels)."""
-        x = self.encode(frames, training)
+        x = self.encode(frames)
         mask = real(steps, ops.shape(x)[1])
         for layer, dropout in zip(self.recurrent, self.dropouts, strict=False):
             x = layer(dropout(x, training=training), mask=mask)
         return self.answer(self.dropouts[-1](x, training=training))
 
-    def encode(self, frames: Tensor, training: bool | None = None) -> Tensor:
+    def encode(self, frames: Tensor) -> Tensor:
         """v_1 .. v_T, (batch, T, width)."""
-        if self.encoder is None:
-            mean, spread = (self.arguments[name] for name in ("mean", "spread"))
-            x = ops.cast(frames, self.compute_dtype)
-            if mean is not None:
-                x = (x - np.array(mean, np.float32)) / np.array(spread, np.float32)
-            return with_differences(x) if self.differences else x
+        return self._vectors(changes(self._looked_at(frames), self.differences))
+
+    def _looked_at(self, frames: Tensor) -> Tensor:
+        """What differences are taken of: pictures for the small net, else vectors."""
         if self.own:
-            x = ops.cast(frames, self.compute_dtype) / 127.5 - 1
-            return self._each(self.encoder, with_differences(x) if self.differences else x)
-        x = frames if len(frames.shape) == 3 else self.read_pictures(frames)
-        return with_differences(x) if self.differences else x
+            return standardized(ops.cast(frames, self.compute_dtype))
+        if self.encoder is not None:
+            return frames if len(frames.shape) == 3 else self.read_pictures(frames)
+        x = ops.cast(frames, self.compute_dtype)
+        mean, spread = (self.arguments[name] for name in ("mean", "spread"))
+        if mean is None:
+            return x
+        return (x - np.array(mean, np.float32)) / np.array(spread, np.float32)
+
+    def _vectors(self, x: Tensor) -> Tensor:
+        return self._each(self.encoder, x) if self.own else x
 
     def read_pictures(self, frames: Tensor) -> Tensor:
         """What a network of keras.applications makes of them, (batch, T, its width)."""
@@ -187,8 +201,8 @@ class VideoModel(keras.Model):
         """Before the first frame: how many there were, the sum of their logits, the last one where
         differences count, and the states of the recurrent layers."""
         states = [ops.zeros((batch_size,)), ops.zeros((batch_size, self.labels))]
-        if self.differences:
-            last = self.frame if self.own else (self.vector_width // 2,)
+        if self.differences != "none":
+            last = self.frame if self.own else (self._read_width,)
             states.append(ops.zeros((batch_size, *last)))
         for layer in self.recurrent:
             states += _as_list(layer.cell.get_initial_state(batch_size=batch_size))
@@ -199,13 +213,14 @@ class VideoModel(keras.Model):
         `per_frame` those of this frame, and the states after it."""
         count, total, *states = states
         after: list[Tensor] = []
-        x = frame[:, None]
-        if self.differences:
+        x = self._looked_at(frame[:, None])
+        if self.differences != "none":
             last, *states = states
-            x, seen = self._beside(x, last, count)
-            after.append(seen)
-        else:
-            x = self.encode(x, training=False)
+            after.append(x[:, 0])
+            first = ops.reshape(count, (-1,) + (1,) * (len(x.shape) - 1)) == 0
+            before = ops.where(first, x, last[:, None])
+            x = changes(ops.concatenate([before, x], axis=1), self.differences)[:, 1:]
+        x = self._vectors(x)
         x = x[:, 0]
         for layer in self.recurrent:
             size = len(_as_list(layer.cell.state_size))
@@ -215,19 +230,6 @@ class VideoModel(keras.Model):
         count, total = count + 1, total + logits
         mean = logits if self.per_frame else total / count[:, None]
         return mean, [count, total, *after]
-
-    def _beside(self, x: Tensor, last: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
-        """v_t of one frame, and what the next one's difference is to."""
-        if self.own:
-            x = ops.cast(x, self.compute_dtype) / 127.5 - 1
-        else:
-            width = self.vector_width // 2
-            x = self.encode(x, training=False)[..., :width]
-        rank = len(x.shape)
-        first = ops.reshape(count, (-1,) + (1,) * (rank - 1)) == 0
-        change = ops.where(first, ops.zeros_like(x), x - last[:, None])
-        both = ops.concatenate([x, change], axis=-1)
-        return (self._each(self.encoder, both) if self.own else both), x[:, 0]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **self.arguments}
@@ -244,10 +246,21 @@ def believed(logits: Tensor, steps: Tensor) -> Tensor:
     return ops.cumsum(logits * weight, axis=1) / ops.cumsum(weight, axis=1)
 
 
-def with_differences(x: Tensor) -> Tensor:
-    """[x_t, x_t - x_{t-1}] on the last axis, of the first frame [x_1, 0]."""
+def standardized(pictures: Tensor) -> Tensor:
+    """Each picture less its mean, over its standard deviation: how light a scene is says nothing,
+    and what moves in it stands out. Without it rendered clips were not learnt at all."""
+    axes = (-3, -2, -1)
+    mean, spread = (f(pictures, axis=axes, keepdims=True) for f in (ops.mean, ops.std))
+    return (pictures - mean) / (spread + 1.0)
+
+
+def changes(x: Tensor, how: str) -> Tensor:
+    """x_t; "beside": [x_t, x_t - x_{t-1}] on the last axis; "only": x_t - x_{t-1}. Of the first
+    frame the difference is 0."""
+    if how == "none":
+        return x
     change = ops.concatenate([ops.zeros_like(x[:, :1]), x[:, 1:] - x[:, :-1]], axis=1)
-    return ops.concatenate([x, change], axis=-1)
+    return change if how == "only" else ops.concatenate([x, change], axis=-1)
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -18,6 +18,7 @@ from pipelines.video.asking import Answer
 SHOWN = 8  # clips of a contact sheet: half of them hits, half misses, where there are so many
 STRIP = 8  # frames of a clip
 NUMBERED = 15  # labels up to which the cells of the table hold their counts
+EDGE = ((0, 0), (0, 0), (0, 1), (0, 0))  # a white line between two frames of a strip
 WORST = 40  # groups in a picture
 
 
@@ -131,7 +132,8 @@ def _frames(axes: Any, answer: Answer) -> None:
         axes.set_ylabel("vector", fontsize=8)
         return
     some = np.linspace(0, len(answer.places) - 1, min(STRIP, len(answer.places))).astype(int)
-    strip = np.concatenate(list(answer.clip.frames(answer.places[some])), axis=1)
+    frames = np.pad(answer.clip.frames(answer.places[some]), EDGE, constant_values=255)
+    strip = np.concatenate(list(frames), axis=1)
     axes.imshow(strip.squeeze(), cmap="gray" if strip.shape[-1] == 1 else None, vmin=0, vmax=255)
     axes.set_frame_on(False)
 
@@ -147,7 +149,7 @@ def _curves(axes: Any, answer: Answer, labels: Sequence[str], rate: float) -> No
     axes.set_xlabel(unit, fontsize=8)
     axes.tick_params(labelsize=7)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=7, loc="center left")
+    axes.legend(fontsize=7, loc="center right")
 
 
 def _truth(answer: Answer, labels: Sequence[str]) -> np.ndarray:

@@ -95,7 +95,7 @@ def _rendered(settings: VideoSettings) -> Reading[Clip]:
         raise UserError("--per-frame needs --data: rendered clips have a label each.")
     clips = render(settings.rendered, look_of(settings), settings.seed)
     description = (
-        f"{len(clips)} rendered clips: a disc goes round, {', '.join(STEPS)}. The clips of a scene "
+        f"{len(clips)} rendered clips: a disc goes {', '.join(STEPS)}. The clips of a scene "
         "are orders of the same pictures, so that nothing but order tells the class"
     )
     return Reading({"all": clips}, description)

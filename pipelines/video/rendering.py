@@ -1,10 +1,10 @@
 """The default data: rendered clips of which only the order of frames tells the class.
 
-A scene is 16 pictures: a disc at 16 places of an ellipse, the places equally far apart. A clip
-shows every picture once, beginning anywhere; its class is how many places the disc goes on from
-one frame to the next:
+A scene is 16 pictures: a disc at 16 places of a line from the left to the right, the places equally
+far apart. A clip shows every picture once, beginning anywhere; its class is how many places the
+disc goes on from one frame to the next, where it leaves the picture coming in on the other side:
 
-    place_t = (start + t step) mod 16        step = 1, -1, 5, -5        t = 0..15
+    place_t = (start + t step) mod 16        step = 1, -1, 3, -3        t = 0..15
 
 The steps have no divisor in common with 16, so that each comes to every place once: the four clips
 of a scene, one a class, are four orders of the same 16 pictures. They stand on one side of a split.
@@ -24,12 +24,7 @@ from pipelines.video.clips import Clip
 from pipelines.video.decoding import Look
 
 PLACES = 16
-STEPS = {
-    "clockwise": 1,
-    "anticlockwise": -1,
-    "clockwise in leaps": 5,
-    "anticlockwise in leaps": -5,
-}
+STEPS = {"rightwards": 1, "leftwards": -1, "fast rightwards": 3, "fast leftwards": -3}
 NOISE = 12.0  # standard deviation, of 255
 
 
@@ -42,7 +37,7 @@ def render(clips: int, look: Look, seed: int) -> list[Clip]:
         seed: fixes every random draw.
     """
     scenes = -(-clips // len(STEPS))
-    store = cache.place("rendered", scenes, look, seed)
+    store = cache.place("disc", scenes, look, seed)
     starts = np.random.default_rng((seed, 1)).integers(0, PLACES, scenes)
     if not store.exists():
         cache.write(store, _frames(starts, look, seed))
@@ -77,19 +72,17 @@ def _scene(random: np.random.Generator, look: Look) -> np.ndarray:
     """(16, height, width, colours) uint8: a disc at each place, before a wall in a colour that
     changes from side to side, noise on everything."""
     height, width, colours = look.shape
-    size = min(height, width)
-    middle = np.array([width, height]) / 2 + random.uniform(-0.08, 0.08, 2) * size
-    radii = random.uniform([0.25, 0.25], [0.45 * width / size, 0.36]) * size
-    disc = random.uniform(0.07, 0.12) * size
-    first, last = random.uniform(30, 130, (2, colours))
+    radius = random.uniform(0.12, 0.2) * min(height, width)
+    x = (np.arange(PLACES) + random.uniform()) / PLACES * width
+    left, right = random.uniform(0.25, 0.75, 2) * height
+    y = left + (right - left) * x / width
+    first, last = random.uniform(20, 110, (2, colours))
     bright = random.uniform(170, 255, colours)
-    angles = 2 * np.pi * (np.arange(PLACES) / PLACES + random.uniform())
-    x, y = (middle + radii * np.stack([np.cos(angles), np.sin(angles)], 1)).T  # y goes down
     across = np.linspace(0, 1, width)[:, None]
     wall = np.broadcast_to(first * (1 - across) + last * across, (height, width, colours))
     column, row = np.arange(width) + 0.5, (np.arange(height) + 0.5)[:, None]
     distance = np.hypot(column - x[:, None, None], row - y[:, None, None])
-    cover = np.clip(disc + 0.5 - distance, 0, 1)[..., None]  # of each pixel by the disc
+    cover = np.clip(radius + 0.5 - distance, 0, 1)[..., None]  # of each pixel by the disc
     pictures = wall * (1 - cover) + bright * cover
     pictures += random.normal(0, NOISE, pictures.shape)
     return np.clip(np.round(pictures), 0, 255).astype(np.uint8)

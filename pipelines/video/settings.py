@@ -25,7 +25,7 @@ class VideoSettings(Settings):
         0.3, "share of activations dropped in training", minimum=0, maximum=0.95
     )
     batch_size: int = setting(16, "clips a batch", minimum=1)
-    epochs: int = setting(60, "most passes over the training part", minimum=1)
+    epochs: int = setting(40, "most passes over the training part", minimum=1)
     learning_rate: float = setting(1e-3, "step size of Adam at the start", above=0)
     frames: int | None = setting(
         None,
@@ -55,8 +55,11 @@ class VideoSettings(Settings):
     mirror: bool = setting(
         False, "in training half the clips are seen in a mirror; not where left and right matter"
     )
-    differences: bool = setting(
-        False, "beside every frame its difference to the one before: motion, whatever the scene"
+    differences: str = setting(
+        "none",
+        "of every frame its difference to the one before, which is motion, whatever the scene: "
+        "none, beside (the frame and its difference) or only (nothing of the scene itself)",
+        choices=("none", "beside", "only"),
     )
     encoder: str = setting(
         "cnn",
@@ -75,6 +78,9 @@ class VideoSettings(Settings):
         minimum=1,
     )
     features: int = setting(64, "numbers that cnn makes of a picture", minimum=1)
+    places: bool = setting(
+        True, "cnn tells where something is; without it, only that it is somewhere in the picture"
+    )
     per_frame: bool = setting(
         False, "a label for every frame, not one for the clip: tables of vectors", reading=True
     )

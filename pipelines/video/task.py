@@ -264,6 +264,7 @@ class VideoTask(Task[Clip, VideoSettings], Answering):
             encoder=settings.encoder,
             filters=settings.filters,
             features=settings.features,
+            places=settings.places,
             fine_tune=settings.fine_tune,
             cell=settings.cell,
             units=settings.units,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -48,6 +49,20 @@ def test_times_are_those_of_the_file(tmp_path, write_clip, numbered):
     path = write_clip(tmp_path / "a.mkv", numbered(30), rate=25)
     found = [int(frame[0, 0, 0]) // 4 for frame in decode(path, GREY)]
     assert found == [math.floor(k * 2.5) for k in range(12)]
+
+
+@pytest.mark.parametrize("stamp", [0, None])
+def test_time_stamps_that_stand_still(stamp):
+    """A clip whose frames all say that they begin at 0, or nothing, is no clip of one frame."""
+    base = Fraction(1, 12800)
+    frames = [
+        SimpleNamespace(time=None if stamp is None else float(stamp), duration=512, time_base=base)
+        for _ in range(50)
+    ]
+    container = SimpleNamespace(decode=lambda stream: iter(frames))
+    timed = list(decoding._timed(container, SimpleNamespace(average_rate=Fraction(1250))))
+    np.testing.assert_allclose([time for time, _, _ in timed], np.arange(50) / 25)
+    assert len(list(resample(iter(timed), 10))) == 20
 
 
 def test_a_clip_filmed_upright_is_turned(tmp_path, numbered):

@@ -39,9 +39,16 @@ def tiny(monkeypatch):
 
 def make(frame=PICTURE, **changed) -> VideoModel:
     arguments = {
-        **{"frame": frame, "labels": 3, "encoder": "cnn", "filters": 2, "features": 6},
+        **{
+            "frame": frame,
+            "labels": 3,
+            "encoder": "cnn",
+            "filters": 2,
+            "features": 6,
+            "places": True,
+        },
         **{"fine_tune": False, "cell": "gru", "units": 4, "layers": 1, "bidirectional": False},
-        **{"dropout": 0.0, "bptt_steps": None, "differences": False, "per_frame": False},
+        **{"dropout": 0.0, "bptt_steps": None, "differences": "none", "per_frame": False},
         **changed,
     }
     model = VideoModel(**arguments)
@@ -70,7 +77,7 @@ def test_without_recurrent_layers_order_is_nothing():
         assert np.allclose(ask(model, frames), turned, atol=1e-6) == same
 
 
-@pytest.mark.parametrize("changed", [{}, {"differences": True}, {"bidirectional": True}])
+@pytest.mark.parametrize("changed", [{}, {"differences": "beside"}, {"bidirectional": True}])
 @pytest.mark.parametrize("frame", [PICTURE, VECTOR])
 def test_a_row_does_not_depend_on_its_batch(frame, changed):
     """Neither its neighbours nor the frames that fill the batch change an answer."""
@@ -82,10 +89,16 @@ def test_a_row_does_not_depend_on_its_batch(frame, changed):
     np.testing.assert_allclose(ask(model, filled, [4, 7])[:1], alone, atol=1e-5)
 
 
-@pytest.mark.parametrize("per_frame", [False, True])
-@pytest.mark.parametrize("differences", [False, True])
 @pytest.mark.parametrize(
-    ("frame", "encoder"), [(PICTURE, "cnn"), (VECTOR, "cnn"), (PICTURE, "Tiny")]
+    ("frame", "encoder", "differences", "per_frame"),
+    [
+        (PICTURE, "cnn", "none", False),
+        (PICTURE, "cnn", "beside", True),
+        (PICTURE, "cnn", "only", False),
+        (PICTURE, "Tiny", "beside", False),
+        (VECTOR, "cnn", "none", True),
+        (VECTOR, "cnn", "only", False),
+    ],
 )
 def test_frame_by_frame_is_the_whole_clip(frame, encoder, differences, per_frame, tiny):
     """A camera that is answered after every frame hears what a file would give."""
@@ -116,7 +129,7 @@ def test_belief_is_the_mean_so_far():
 
 
 def test_a_saved_model_is_the_same(tmp_path, tiny):
-    for changed in ({"differences": True, "bidirectional": True}, {"encoder": "Tiny"}):
+    for changed in ({"differences": "beside", "bidirectional": True}, {"encoder": "Tiny"}):
         model = make(**changed)
         frames = draw(model, 2, 3)
         model.save(tmp_path / "m.keras")
@@ -127,7 +140,7 @@ def test_a_saved_model_is_the_same(tmp_path, tiny):
 def test_a_frozen_network_is_asked_once(tiny, tmp_path, monkeypatch):
     """Features of the cache give what the pictures give, and the network is not trained."""
     monkeypatch.setenv("RNNKIT_CACHE", str(tmp_path))
-    model = make(encoder="Tiny", differences=True)
+    model = make(encoder="Tiny", differences="beside")
     frames = draw(model, 1, 40)
     np.save(tmp_path / "clip.npy", frames[0])
     clip = Clip("x", str(tmp_path / "clip.npy"), 0, 40, "x")
