@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from pipelines.errors import require
+from pipelines.logistic import fit_logistic, logistic
 from pipelines.video.scores import scores
 
 ROWS, COLUMNS = 9, 16  # of a small picture
@@ -49,32 +49,24 @@ def fit(described: np.ndarray, truth: np.ndarray, labels: int) -> Arrays:
     Raises:
         UserError: scikit-learn is not installed.
     """
-    linear = require("sklearn.linear_model", "video")
     if len(described) > MOST:
         chosen = np.linspace(0, len(described) - 1, MOST).astype(int)
         described, truth = described[chosen], truth[chosen]
     mean, spread = described.mean(0), described.std(0) + 1e-6
-    model = linear.LogisticRegression(C=PENALTY, max_iter=500)
-    model.fit((described - mean) / spread, truth)
-    weights = np.zeros((described.shape[1], labels))
-    bias = np.full(labels, -np.inf)
-    if len(model.classes_) == 2:  # scikit-learn keeps the difference of the two alone
-        weights[:, model.classes_[1]] = model.coef_[0]
-        bias[model.classes_] = 0.0, model.intercept_[0]
-    else:
-        weights[:, model.classes_], bias[model.classes_] = model.coef_.T, model.intercept_
+    weights, bias = fit_logistic(
+        (described - mean) / spread, truth, labels, extra="video", C=PENALTY, max_iter=500
+    )
+    weights = weights / spread
     return {
-        "weights": weights / spread[:, None],
-        "bias": bias - mean @ (weights / spread[:, None]),
+        "weights": weights,
+        "bias": bias - weights @ mean,
         "shares": np.bincount(truth, minlength=labels) / len(truth),
     }
 
 
 def answers(fitted: Arrays, described: np.ndarray) -> np.ndarray:
     """Probabilities (n, labels) by a fitted model of frames without order."""
-    logits = described @ fitted["weights"] + fitted["bias"]
-    powers = np.exp(logits - logits.max(1, keepdims=True))
-    return powers / powers.sum(1, keepdims=True)
+    return logistic(described, fitted["weights"], fitted["bias"])
 
 
 def floor_scores(

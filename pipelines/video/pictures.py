@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from pipelines.confusion import confusion, draw_confusion
+from pipelines.figures import save_figure
 from pipelines.files import replacing
 from pipelines.video import answering
 from pipelines.video import scores as scoring
@@ -17,7 +19,6 @@ from pipelines.video.asking import Answer
 
 SHOWN = 8  # clips of a contact sheet: half of them hits, half misses, where there are so many
 STRIP = 8  # frames of a clip
-NUMBERED = 15  # labels up to which the cells of the table hold their counts
 EDGE = ((0, 0), (0, 0), (0, 1), (0, 0))  # a white line between two frames of a strip
 WORST = 40  # groups in a picture
 
@@ -29,8 +30,8 @@ def draw(answers: Sequence[Answer], labels: Sequence[str], rate: float, folder: 
         return
     truth = [_truth(answer, labels) for answer in known]
     decided = [_decided(answer) for answer in known]
-    table = scoring.confusion(np.concatenate(truth), np.concatenate(decided), len(labels))
-    confusion(table, labels, folder / "confusion.png")
+    table = confusion(np.concatenate(truth), np.concatenate(decided), len(labels))
+    draw_confusion(table, labels, folder / "confusion.png")
     groups = [answer.clip.group for answer in known]
     if len(set(groups)) < len(groups):
         right = np.concatenate(truth) == np.concatenate(decided)
@@ -52,24 +53,6 @@ def chosen(answers: Sequence[Answer], labels: Sequence[str]) -> list[Answer]:
     return [answers[k] for k in [*(hits[place] for place in some), *misses[:count]]]
 
 
-def confusion(counts: np.ndarray, names: Sequence[str], path: Path) -> None:
-    """A row a true label, a column an answer; colours are shares of the row."""
-    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    side = 2.5 + 0.5 * len(names)
-    figure = Figure(figsize=(side + 1, side), layout="constrained")
-    axes = figure.add_subplot()
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    figure.colorbar(image, label="share of the true label")
-    axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
-    axes.set_yticks(range(len(names)), names)
-    axes.set(xlabel="answer", ylabel="true label")
-    if len(names) <= NUMBERED:
-        for (row, column), count in np.ndenumerate(counts):
-            colour = "white" if shares[row, column] > 0.5 else "black"
-            axes.text(column, row, str(count), ha="center", va="center", color=colour)
-    _save(figure, path)
-
-
 def group_scores(rows: Sequence[tuple[str, int, float]], folder: Path) -> None:
     """`groups.csv`, every group with its clips and the share that is right, the worst first; and
     the worst 40 of them as `groups.png`."""
@@ -87,7 +70,7 @@ def group_scores(rows: Sequence[tuple[str, int, float]], folder: Path) -> None:
     axes.set_yticks(range(len(rows)), [f"{name[:40]} ({count})" for name, count, _ in rows])
     axes.set(xlabel="share that is right", xlim=(0, 1), ylim=(len(rows) - 0.4, -0.6))
     axes.grid(axis="x", alpha=0.3)
-    _save(figure, folder / "groups.png")
+    save_figure(figure, folder / "groups.png")
 
 
 def contact_sheet(
@@ -106,7 +89,7 @@ def contact_sheet(
         _title(cell, answer, labels)
         _frames(above, answer)
         _curves(below, answer, labels, rate)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _title(cell: Any, answer: Answer, labels: Sequence[str]) -> None:
@@ -161,8 +144,3 @@ def _truth(answer: Answer, labels: Sequence[str]) -> np.ndarray:
 def _decided(answer: Answer) -> np.ndarray:
     decided = answer.probabilities.argmax(1)
     return decided if answer.clip.labels is not None else decided[-1:]
-
-
-def _save(figure: Figure, path: Path) -> None:
-    with replacing(path) as beside:
-        figure.savefig(beside, dpi=110, format="png", metadata={"Software": None})

@@ -1,46 +1,15 @@
-"""Metrics, scores and their intervals, from logits alone."""
+"""Scores and their intervals, from probabilities alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-import keras
 import numpy as np
-from keras import ops
 
 from pipelines.errors import UserError
 
 DRAWS = 1000  # of the bootstrap
 TOP = 5
-
-
-@keras.saving.register_keras_serializable("rnnkit")
-class ClipNats(keras.metrics.SparseCategoricalCrossentropy):
-    """Mean nats a label, of clips or of all frames of all clips."""
-
-    def __init__(self, name: str = "nll", dtype: Any = None) -> None:
-        super().__init__(name=name, dtype=dtype, from_logits=True)
-
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        return super().update_state(*_flat(y_true, y_pred, sample_weight))
-
-    def get_config(self) -> dict[str, Any]:
-        return {"name": self.name, "dtype": self.dtype}
-
-
-@keras.saving.register_keras_serializable("rnnkit")
-class ClipAccuracy(keras.metrics.SparseCategoricalAccuracy):
-    """Share of right labels, of clips or of all frames of all clips."""
-
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        return super().update_state(*_flat(y_true, y_pred, sample_weight))
-
-
-def _flat(y_true: Any, y_pred: Any, weight: Any) -> tuple[Any, Any, Any]:
-    logits = ops.reshape(y_pred, (-1, y_pred.shape[-1]))
-    weight = None if weight is None else ops.reshape(weight, (-1,))
-    return ops.reshape(y_true, (-1,)), logits, weight
 
 
 def scores(
@@ -93,13 +62,6 @@ def shares(right: np.ndarray, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     _, places = np.unique(keys, return_inverse=True)
     sizes = np.bincount(places)
     return sizes, np.bincount(places, right) / sizes
-
-
-def confusion(truth: np.ndarray, decided: np.ndarray, labels: int) -> np.ndarray:
-    """Counts (labels, labels): a row a true label, a column an answer."""
-    table = np.zeros((labels, labels), int)
-    np.add.at(table, (truth, decided), 1)
-    return table
 
 
 def by_group(right: np.ndarray, groups: Sequence[str]) -> list[tuple[str, int, float]]:

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.errors import UserError
+from pipelines.label_metrics import LabelAccuracy, LabelNats
 from pipelines.task import Answering, Reading, Served, Task, Tensors
 from pipelines.video import (
     answering,
@@ -30,7 +31,7 @@ from pipelines.video.columns import NoLabelsError
 from pipelines.video.decoding import watched
 from pipelines.video.features import Features
 from pipelines.video.model import VideoModel
-from pipelines.video.scores import ClipAccuracy, ClipNats, joined, scores
+from pipelines.video.scores import joined, scores
 from pipelines.video.settings import VideoOptions, VideoSettings
 from pipelines.video.tensors import (
     check_frame,
@@ -287,7 +288,7 @@ class VideoTask(Task[Clip, VideoSettings], Answering):
             "loss": keras.losses.SparseCategoricalCrossentropy(
                 from_logits=True, reduction="mean_with_sample_weight"
             ),
-            "weighted_metrics": [ClipNats(), ClipAccuracy(name="top1")],
+            "weighted_metrics": [LabelNats(), LabelAccuracy(name="top1")],
         }
 
     def scores(self, model: keras.Model, batches: tf.data.Dataset) -> dict[str, float]:

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
+from pipelines.confusion import confusion
 from pipelines.errors import UserError
 from pipelines.video import floors
-from pipelines.video.scores import by_group, confusion, scores
+from pipelines.video.scores import by_group, scores
 
 RANDOM = np.random.default_rng(0)
 TRUTH = RANDOM.integers(0, 8, 200)
