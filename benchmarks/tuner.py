@@ -1,6 +1,6 @@
 """What a search costs besides its trials: seconds a trial, and memory of the process that leads.
 
-python benchmarks/tuning.py --trials 100
+python benchmarks/tuner.py --trials 100
 """
 
 from __future__ import annotations
