@@ -38,7 +38,7 @@ def same(expected, received, place):
 
 
 def texts(array):
-    return [tf.compat.as_text(tf.compat.as_bytes(text), errors="replace") for text in array.ravel()]
+    return [tf.compat.as_bytes(text).decode("utf-8", "replace") for text in array.ravel()]
 
 
 def same_rows(expected, received, rows, place):
