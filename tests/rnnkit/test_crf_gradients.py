@@ -1,11 +1,5 @@
 """The gradients of a CRF, which are derived by hand; and the same under JAX."""
 
-import importlib.util
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,6 +7,7 @@ from keras import ops
 
 import rnnkit
 from rnnkit.crf import chain as chains
+from tests.rnnkit import under_jax
 from tests.rnnkit.crf_by_enumeration import (
     MASK,
     B,
@@ -151,7 +146,7 @@ print("all equal")
 """
 
 
-@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed")
+@under_jax.needs_jax
 def test_jax_gives_the_same_values_and_gradients(scores, possible, tmp_path):
     """A model moves to another backend, and stays the model it was."""
     emissions, transitions, start, end = scores
@@ -176,14 +171,4 @@ def test_jax_gives_the_same_values_and_gradients(scores, possible, tmp_path):
         "best": best,
     }
     np.savez(tmp_path / "case.npz", **{name: np.asarray(x) for name, x in arrays.items()})
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_ENABLE_X64": "1"}
-    environment["JAX_PLATFORMS"] = "cpu"
-    done = subprocess.run(
-        [sys.executable, "-c", JAX, str(tmp_path / "case.npz")],
-        capture_output=True,
-        text=True,
-        env=environment,
-        cwd=Path(__file__).parents[2],
-        check=False,
-    )
-    assert done.stdout.strip().endswith("all equal"), done.stderr
+    under_jax.run(JAX, str(tmp_path / "case.npz"))

@@ -1,0 +1,27 @@
+"""Programs that run under JAX, in a process of their own."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+needs_jax = pytest.mark.skipif(
+    importlib.util.find_spec("jax") is None, reason="jax is not installed"
+)
+
+
+def run(program: str, *arguments: str) -> None:
+    """Runs a program in double precision, on the processor; it prints "all equal" at its end."""
+    own = {"KERAS_BACKEND": "jax", "JAX_ENABLE_X64": "1", "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **own},
+        cwd=Path(__file__).parents[2],
+        check=False,
+    )
+    assert done.stdout.strip().endswith("all equal"), done.stderr
