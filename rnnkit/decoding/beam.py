@@ -46,7 +46,8 @@ def beam_search(
         end: int, the token after which a hypothesis is finished and grows no more.
         width: positive int, hypotheses a row. 5 is the usual trade between time and score.
         max_length: int, the most tokens of a hypothesis, the end included; or a (batch,) tensor, a
-            limit a row, such as one that grows with the source.
+            limit a row, such as one that grows with the source (not under XLA and JAX's jit,
+            which want to know the length).
         length_penalty: float, at least 0. log p only falls with every token, so that 0 (the
             default, the most probable sequence) prefers short ones; 0.6 to 1 is usual for
             translation.

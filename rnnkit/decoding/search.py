@@ -50,7 +50,8 @@ def sample_search(
         start: int, the first token given to `step`, or a (batch,) tensor.
         end: int, the token after which a sequence is complete.
         max_length: int, the most tokens of a sequence, the end included; or a (batch,) tensor, a
-            limit a row, such as one that grows with the source.
+            limit a row, such as one that grows with the source (not under XLA and JAX's jit,
+            which want to know the length).
         seed: int or (batch,) int tensor: rows of equal seeds and states give equal sequences.
         temperature, top_k, top_p: see `sample`. Scores are those of the model all the same, at
             temperature 1 and of all tokens.
