@@ -197,8 +197,9 @@ def test_another_comparison_in_the_folder_is_refused(compared, tmp_path):
 def test_gated_cells_are_better_where_memory_is_needed(tmp_path, capsys, record_property):
     """Planted truth: on copy, over steps that only gated cells can span, ten repeats say so with
     p < 0.01."""
-    words = "compare copy --cells vanilla,lstm,gru --repeats 10 --length 30 --parameters 20000"
-    words += f" --epochs 12 --json --folder {tmp_path / 'c'}"
+    words = "compare copy --cells vanilla,lstm,gru --repeats 10 --length 30 --parameters 10000"
+    words += " --train-size 3200 --valid-size 256 --test-size 256 --learning-rate 0.01 --epochs 8"
+    words += f" --json --folder {tmp_path / 'c'}"
     assert main(words.split()) == 0
     answer = json.loads(capsys.readouterr().out)
     record_property("repeats", 10)
