@@ -46,4 +46,6 @@ def _plain(value: Any) -> Any:
             return value.decode()
         except UnicodeDecodeError:
             return {"b64": base64.b64encode(value).decode()}
+    if isinstance(value, np.floating):
+        return float(str(value))  # 0.8 in float32 is 0.8, not 0.800000011920929
     return value.item() if isinstance(value, np.generic) else value
