@@ -47,7 +47,7 @@ def render(clips: int, look: Look, seed: int) -> list[Clip]:
             store=str(store),
             first=(scene * len(STEPS) + k) * PLACES,
             count=PLACES,
-            content=f"{store.stem} {scene} {label}",
+            content=f"disc {look} {seed} {scene} {label}",
             label=label,
             group=f"scene {scene}",
         )
