@@ -45,9 +45,9 @@ JSON_LINES = "".join(json.dumps({"label": y, "text": x}) + "\n" for x, y in TABL
     [
         ("a.csv", CSV),
         ("a.csv", "\ufeff" + CSV.replace("\n", "\r\n").replace("zwei\r\n", "zwei\n")),
-        ("a.csv.gz", gzip.compress(CSV.encode())),
+        ("a.csv.gz", gzip.compress(CSV.encode(), mtime=0)),
         ("a.jsonl", JSON_LINES),
-        ("a.ndjson.gz", gzip.compress(JSON_LINES.encode())),
+        ("a.ndjson.gz", gzip.compress(JSON_LINES.encode(), mtime=0)),
     ],
 )
 def test_tables(tmp_path, name, content):
