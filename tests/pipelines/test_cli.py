@@ -136,9 +136,10 @@ def test_a_name_in_brackets_is_no_markup(rnnkit, run):
 
 
 def test_export_passes_its_options_on(rnnkit, run):
-    status, out, _ = rnnkit("export", "x", "--name", "n", "--root", "r", "--force")
+    status, out, _ = rnnkit("export", "x", "--name", "n", "--root", "r", "--force", "--onnx")
     assert (status, out) == (0, "saved_models/made-up/1\n")
-    assert run.exported == {"name": "n", "root": "r", "force": True, "weights": "float32"}
+    expected = {"name": "n", "root": "r", "force": True, "weights": "float32", "onnx": True}
+    assert run.exported == expected
 
 
 def test_the_table_of_tasks_is_that_of_the_package(rnnkit):
