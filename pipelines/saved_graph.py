@@ -61,7 +61,7 @@ def lines(signatures: dict[str, Any]) -> dict[str, str]:
 def reached(graph: MetaGraphDef) -> tuple[list[NodeDef], dict[str, FunctionDef]]:
     """The operations that some signature runs, and the functions that they stand in, by name."""
     nodes = {node.name: node for node in graph.graph_def.node}
-    library = {function.signature.name: function for function in graph.graph_def.library.function}
+    library = _functions(graph)
     found: dict[str, NodeDef] = {}
     waiting = [
         _node_name(info.name)
@@ -82,7 +82,7 @@ def reached(graph: MetaGraphDef) -> tuple[list[NodeDef], dict[str, FunctionDef]]
 
 def aliased(graph: MetaGraphDef, alias: str) -> list[NodeDef]:
     """The operations of the functions under an alias that some signature calls."""
-    library = {function.signature.name: function for function in graph.graph_def.library.function}
+    library = _functions(graph)
     names = [name for name, given in graph.meta_info_def.function_aliases.items() if given == alias]
     _, used = reached(graph)
     functions = _called(library, [name for name in names if name in used])
@@ -104,6 +104,10 @@ def shapes_called(graph: MetaGraphDef, alias: str) -> dict[str, tf.TensorShape]:
                 for shape in attr["_output_shapes"].list.shape[:1]
             }
     return {}
+
+
+def _functions(graph: MetaGraphDef) -> dict[str, FunctionDef]:
+    return {function.signature.name: function for function in graph.graph_def.library.function}
 
 
 def _called(library: dict[str, FunctionDef], names: list[str]) -> dict[str, FunctionDef]:
