@@ -97,10 +97,10 @@ def promoters(data: Path) -> None:
     for k, record in enumerate(records):
         rest = [other for other in records if other.group != record.group]
         with tempfile.TemporaryDirectory() as folder:
-            run = _train(Path(folder), rest, [record])
+            scores = _train(Path(folder), rest, [record]).metrics["test"]
         keras.backend.clear_session()
-        errors += run.metrics["test"]["metrics"]["accuracy"] < 1
-        floor_errors += run.metrics["test"]["floors"]["pwm"]["accuracy"] < 1
+        errors += scores["metrics"]["accuracy"] < 1
+        floor_errors += scores["floors"]["pwm"]["accuracy"] < 1
         if k % 10 == 9 or k == len(records) - 1:
             minutes = (time.monotonic() - begun) / 60
             print(

@@ -66,8 +66,12 @@ def _to_disk(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, option: str = "--run") -> Iterator[None]:
     """Keeps a second process out of `folder`; the system itself unlocks it when a process dies.
+
+    Args:
+        folder: is made where it is missing.
+        option: of the command, that names another folder.
 
     Raises:
         UserError: another process trains there, or the folder cannot be made.
@@ -75,9 +79,7 @@ def locked(folder: Path) -> Iterator[None]:
     import fcntl
 
     if folder.exists() and not folder.is_dir():
-        raise UserError(
-            f"{folder}: expected a folder for the run. Received: a file. Use --run NEW."
-        )
+        raise UserError(f"{folder}: expected a folder. Received: a file. Use {option} NEW.")
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder, os.O_RDONLY)
@@ -86,7 +88,7 @@ def locked(folder: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(
-                f"{folder}: another process is training this run. Wait for it, or use --run NEW."
+                f"{folder}: another process is training there. Wait for it, or use {option} NEW."
             ) from None
         yield
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -90,6 +90,14 @@ def read_all(task: Task, source: str) -> list[Record]:
     reading = task.read(source)
     tell_dropped(reading.dropped)
     return [record for records in reading.parts.values() for record in records]
+
+
+def tell(data: Data, say: Callable[[str], None]) -> None:
+    """Says what was read, what was left out, and what stands in two parts."""
+    say(data.description)
+    tell_dropped(data.dropped)
+    for leak in data.leaks:
+        say(f"leak: {leak}")
 
 
 def tell_dropped(dropped: list[Dropped]) -> None:

@@ -118,10 +118,7 @@ def _progress(run: Run, loaded: sources.Data, chief: bool) -> keras.callbacks.Ca
     if not chief:
         return keras.callbacks.Callback()
     shown = ConsoleProgress(run.task.selection, run.scores)
-    shown.say(loaded.description)
-    sources.tell_dropped(loaded.dropped)
-    for leak in loaded.leaks:
-        shown.say(f"leak: {leak}")
+    sources.tell(loaded, shown.say)
     return shown
 
 

@@ -19,7 +19,7 @@ from pipelines.task import Task
 from tuning.comparison_request import Request, checked, named
 from tuning.comparison_run import epochs_within, run_once
 from tuning.parameters import WHOLE, Count, count_of, solve_units
-from tuning.plans import open_plan
+from tuning.plans import in_text, open_plan
 from tuning.results import Comparison, Contender
 from tuning.studies import STUDIES, Study
 from tuning.workers import Runner, Worker
@@ -85,14 +85,14 @@ def compare(
         entries=named(cells, units),
         settings=settings,
         repeats=repeats,
-        data=_text(data),
-        valid=_text(valid),
-        test=_text(test),
+        data=in_text(data),
+        valid=in_text(valid),
+        test=in_text(test),
         parameters=parameters,
         parameters_of=parameters_of,
         seconds=seconds,
         baseline=baseline,
-        folder=_text(folder),
+        folder=in_text(folder),
     )
     return carry_out(request, runner, say)
 
@@ -127,14 +127,14 @@ def compare_study(
         entries={label: (entry.cell, entry.units) for label, entry in study.entries.items()},
         settings={**study.settings, **settings},
         repeats=repeats,
-        data=_text(data),
+        data=in_text(data),
         valid=None,
         test=None,
         parameters=None,
         parameters_of=WHOLE,
         seconds=None,
         baseline=study.baseline,
-        folder=_text(folder),
+        folder=in_text(folder),
         study=name,
     )
     return carry_out(request, runner, say)
@@ -145,7 +145,7 @@ def carry_out(request: Request, runner: Runner | None, say: Say) -> Comparison:
     problem = checked(request)
     planned = (request.path / "plan.json").exists()  # else: what cannot be leaves no folder behind
     solved = [] if planned else _solved(problem, request, say)
-    with locked(request.path), ExitStack() as stack:
+    with locked(request.path, "--folder"), ExitStack() as stack:
         plan = open_plan(request.path, "comparison", request.identity)
         runner = runner or stack.enter_context(Worker())
         contenders = [Contender(**each) for each in plan.get("contenders", ())] or solved
@@ -175,10 +175,7 @@ def carry_out(request: Request, runner: Runner | None, say: Say) -> Comparison:
 def _solved(problem: Task, request: Request, say: Say) -> list[Contender]:
     """Each cell with its units, by the budget."""
     loaded = sources.load(problem, request.data, request.valid, request.test)
-    say(loaded.description)
-    sources.tell_dropped(loaded.dropped)
-    for leak in loaded.leaks:
-        say(f"leak: {leak}")
+    sources.tell(loaded, say)
     if not loaded.parts["train"]:
         raise UserError(f"{request.data or 'embedded data'}: the training part is empty.")
     problem.learn(loaded.parts["train"])
@@ -228,7 +225,7 @@ def _train_all(
             path = Path(f"{arguments['run']}.json")
             done += 1
             if path.exists():
-                rows[each.name].append(json.loads(path.read_text("utf-8")))
+                rows[each.name].append(json.loads(path.readin_text("utf-8")))
                 continue
             row = runner.run(run_once, arguments, str(path))
             rows[each.name].append(row)
@@ -245,7 +242,3 @@ def _outcome(row: dict[str, Any]) -> str:
         f"seed {row['seed']}: {row['score']:.4g} at epoch {row['best_epoch']} of {row['epochs']}, "
         f"{row['seconds']:.0f} s"
     )
-
-
-def _text(name: str | PathLike[str] | None) -> str | None:
-    return None if name is None else str(name)

@@ -17,6 +17,7 @@ from tuning.plans import absolute, folder_of
 from tuning.results import Contender
 
 MOST_REPEATS = 1000
+MOST_PARAMETERS = 10**8  # nets are built to count their weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +113,10 @@ def checked(request: Request) -> Task:
     cls = task_class(request.task)
     if not 1 <= request.repeats <= MOST_REPEATS:
         raise UserError(f"--repeats must be from 1 to {MOST_REPEATS}. Received: {request.repeats}.")
-    if request.parameters is not None and request.parameters < 1:
-        raise UserError(f"--parameters must be at least 1. Received: {request.parameters}.")
+    if request.parameters is not None and not 1 <= request.parameters <= MOST_PARAMETERS:
+        raise UserError(
+            f"--parameters must be from 1 to {MOST_PARAMETERS:,}. Received: {request.parameters}."
+        )
     if request.parameters_of not in (WHOLE, RECURRENT):
         raise unknown_name("part", request.parameters_of, (WHOLE, RECURRENT))
     if request.seconds is not None and not request.seconds > 0:

@@ -90,15 +90,20 @@ def largest_within(size: Callable[[int], int], budget: int) -> int:
         UserError: the size stays below the budget however large n is.
     """
     low, high = 1, 2
+
+    def guessed() -> int:
+        a, b = math.sqrt(size(low)), math.sqrt(size(high))
+        return low + int((high - low) * (math.sqrt(budget) - a) / (b - a)) if b > a else 2 * high
+
     while size(high) <= budget:
-        low, high = high, 2 * high
+        # No wider than twice what is known to fit, and no wider than needed: a net is built.
+        low, high = high, min(max(guessed(), high) + 1, 2 * high)
         if high > MOST_UNITS:
             raise UserError(
                 f"--parameters {budget}: no number of units reaches it. Lower it, or use --units."
             )
     while high - low > 1:
-        a, b = math.sqrt(size(low)), math.sqrt(size(high))
-        guess = low + int((high - low) * (math.sqrt(budget) - a) / (b - a))
+        guess = guessed()
         # Both neighbours are looked at: where the guess is right, they close the interval.
         for n in (guess, guess + 1):
             n = min(max(n, low + 1), high - 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,11 @@ def folder_of(folder: str | None, name: str, identity: dict[str, Any]) -> Path:
         return Path(folder)
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
     return Path("runs") / f"{name}-{digest}"
+
+
+def in_text(name: str | PathLike[str] | None) -> str | None:
+    """The name of a source or a folder, as JSON can hold it."""
+    return None if name is None else str(name)
 
 
 def absolute(name: str | None) -> str | None:

@@ -17,7 +17,7 @@ from pipelines.run import task_class
 from tuning import narrowing, trial
 from tuning.ledger import Ledger, Proposal
 from tuning.oracles import METHODS, default_trials
-from tuning.plans import open_plan
+from tuning.plans import in_text, open_plan
 from tuning.search_results import Request, Row, Search
 from tuning.spaces import space_of
 from tuning.workers import JobError, Runner, Worker
@@ -117,6 +117,8 @@ def request(
     if trials is not None and trials < 1:
         raise UserError(f"--trials must be at least 1. Received: {trials}.")
     said = narrowing.parse(cls.Settings, fix, choose, ranges)
+    if "seed" in said.fixed | said.choices | said.ranges:
+        raise UserError("seed: a search has one for itself and every trial. Use --seed N.")
     defaults = cls.Settings.from_dict({"seed": seed, **said.fixed})
     return Request(
         task=task,
@@ -124,10 +126,10 @@ def request(
         trials=trials if trials is not None else default_trials(method),
         narrowing=said,
         seed=seed,
-        data=_text(data),
-        valid=_text(valid),
-        test=_text(test),
-        folder=_text(folder),
+        data=in_text(data),
+        valid=in_text(valid),
+        test=in_text(test),
+        folder=in_text(folder),
         space=narrowing.narrowed(space_of(task, cls.Settings()), said, defaults),
         defaults=defaults,
     )
@@ -153,11 +155,8 @@ def carry_out(
     if not (request.path / "plan.json").exists():
         problem = task_class(request.task)(request.defaults)  # bad data leave no folder behind
         loaded = sources.load(problem, request.data, request.valid, request.test)
-        board.say(loaded.description)
-        sources.tell_dropped(loaded.dropped)
-        for leak in loaded.leaks:
-            board.say(f"leak: {leak}")
-    with locked(request.path), ExitStack() as stack:
+        sources.tell(loaded, board.say)
+    with locked(request.path, "--folder"), ExitStack() as stack:
         plan = open_plan(request.path, "search", request.identity)
         plan.setdefault("id", uuid.uuid4().hex)
         write_json(request.path / "plan.json", plan)
@@ -194,7 +193,7 @@ def _finish(found: Search, runner: Runner, board: Board, train_best: bool) -> di
     request, best = found.request, found.best
     path = request.path / "best.json"
     if path.exists():
-        kept = json.loads(path.read_text("utf-8"))
+        kept = json.loads(path.readin_text("utf-8"))
         if (kept["trial"], kept["trained"]) == (best["trial"], train_best):
             return kept["metrics"]
     if train_best:
@@ -207,7 +206,3 @@ def _finish(found: Search, runner: Runner, board: Board, train_best: bool) -> di
     kept = {"trial": best["trial"], "trained": train_best, "metrics": metrics}
     write_json(path, kept)
     return metrics
-
-
-def _text(name: str | PathLike[str] | None) -> str | None:
-    return None if name is None else str(name)

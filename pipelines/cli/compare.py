@@ -12,7 +12,7 @@ from pipelines import TASKS
 from pipelines.cli import quiet
 from pipelines.cli.answers import print_json, print_table
 from pipelines.cli.data import Source, Test, Valid
-from pipelines.cli.failures import UNEXPECTED
+from pipelines.cli.failures import resumable
 from pipelines.cli.flags import settings_class, with_settings
 from pipelines.cli.names import Tasks
 from pipelines.cli.tables import AsJson
@@ -137,16 +137,12 @@ def _compare(task: str) -> Callable[..., None]:
 
 
 def _show(work: Callable[[Any], Comparison], json: bool) -> None:
-    try:
-        with quiet.work():
-            require("scipy", "tuning")
-            from tuning import comparison, comparison_report
+    with resumable("comparison"), quiet.work():
+        require("scipy", "tuning")
+        from tuning import comparison, comparison_report
 
-            found = work(comparison)
-            paths = comparison_report.write(found)
-    except KeyboardInterrupt:
-        print("interrupted: the same command resumes the comparison", file=sys.stderr)
-        raise typer.Exit(UNEXPECTED) from None
+        found = work(comparison)
+        paths = comparison_report.write(found)
     if json:
         print_json(found.to_json())
         return

@@ -12,7 +12,7 @@ import typer
 from pipelines import TASKS
 from pipelines.cli import quiet
 from pipelines.cli.answers import print_json, print_table
-from pipelines.cli.failures import UNEXPECTED
+from pipelines.cli.failures import resumable
 from pipelines.cli.flags import settings_class, with_settings
 from pipelines.cli.names import Tasks
 from pipelines.cli.runs import print_scores
@@ -130,7 +130,7 @@ def _train(task: str) -> Callable[..., None]:
         **settings: Any,
     ) -> None:
         settings_class(task)(**settings)  # a value out of range is told at once
-        try:
+        with resumable("run"):
             devices = None if strategy is None else open_devices(strategy, wait)
             with quiet.work():
                 from pipelines.training import train
@@ -138,9 +138,6 @@ def _train(task: str) -> Callable[..., None]:
                 places = {"valid": valid, "test": test, "run": run, "init": init}
                 given: dict[str, Any] = {**places, **settings}
                 finished = train(task, data, devices=devices, **given)
-        except KeyboardInterrupt:
-            print("interrupted: the same command resumes the run", file=sys.stderr)
-            raise typer.Exit(UNEXPECTED) from None
         if devices is None or devices.chief:
             _print_run(finished)
         else:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import errno
+import sys
+from collections.abc import Iterator
 
 import typer
 
@@ -23,6 +26,16 @@ _PLACE = {
     errno.ENOTDIR: "expected a folder. Received: a file on the way there",
     errno.ENAMETOOLONG: "the name is too long. Choose a shorter one",
 }
+
+
+@contextlib.contextmanager
+def resumable(what: str) -> Iterator[None]:
+    """Ctrl-C ends the command, and one line says that it goes on where it was."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"interrupted: the same command resumes the {what}", file=sys.stderr)
+        raise typer.Exit(UNEXPECTED) from None
 
 
 def explain(error: BaseException) -> tuple[str, int]:

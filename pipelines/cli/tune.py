@@ -12,7 +12,7 @@ from pipelines import TASKS
 from pipelines.cli import quiet
 from pipelines.cli.answers import print_json
 from pipelines.cli.data import Source, Test, Valid
-from pipelines.cli.failures import UNEXPECTED
+from pipelines.cli.failures import resumable
 from pipelines.cli.names import Tasks
 from pipelines.cli.tables import AsJson
 from pipelines.cluster import WAIT
@@ -92,34 +92,30 @@ def _tune(task: str) -> Callable[..., None]:
         ] = WAIT,
         json: AsJson = False,
     ) -> None:
-        try:
-            with quiet.work():
-                require("keras_tuner", "tuning")
-                from tuning import search, search_report, seats
+        with resumable("search"), quiet.work():
+            require("keras_tuner", "tuning")
+            from tuning import search, search_report, seats
 
-                taken = seats.seat(distributed, at)
-                asked = search.request(
-                    task,
-                    data,
-                    method=method,
-                    trials=trials,
-                    fix=fix or (),
-                    choose=choose or (),
-                    ranges=range or (),
-                    seed=seed,
-                    valid=valid,
-                    test=test,
-                    folder=folder,
-                )
-                if taken is not None and taken.role == "worker":
-                    print(_follow(asked, taken, wait), file=sys.stderr)
-                    return
-                found = _carry_out(asked, taken, train_best)
-                paths = search_report.write(found)
-                remarks = search_report.remarks(found)
-        except KeyboardInterrupt:
-            print("interrupted: the same command resumes the search", file=sys.stderr)
-            raise typer.Exit(UNEXPECTED) from None
+            taken = seats.seat(distributed, at)
+            asked = search.request(
+                task,
+                data,
+                method=method,
+                trials=trials,
+                fix=fix or (),
+                choose=choose or (),
+                ranges=range or (),
+                seed=seed,
+                valid=valid,
+                test=test,
+                folder=folder,
+            )
+            if taken is not None and taken.role == "worker":
+                print(_follow(asked, taken, wait), file=sys.stderr)
+                return
+            found = _carry_out(asked, taken, train_best)
+            paths = search_report.write(found)
+            remarks = search_report.remarks(found)
         if json:
             print_json(found.to_json())
         else:

@@ -243,45 +243,62 @@ def test_a_seat_comes_from_options_or_the_environment(
         assert found == expected or (found.role, found.address) == expected
 
 
+@contextlib.contextmanager
+def commands(words, logs):
+    """Starts `rnnkit` with some words and more; none outlives the test."""
+    program = "import sys; from pipelines.cli import main; sys.exit(main())"
+    with contextlib.ExitStack() as stack:
+
+        def start(name, *more):
+            log = stack.enter_context((logs / f"{name}.log").open("w"))
+            command = [sys.executable, "-c", program, *words.split(), *more]
+            started = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+            stack.callback(started.wait)
+            stack.callback(started.kill)
+            return started
+
+        yield start
+
+
+def await_files(folder, pattern, count, lead, seconds=300):
+    """Until so many are there, while the chief lives."""
+    deadline = time.monotonic() + seconds
+    while len(list(folder.glob(pattern))) < count:
+        assert lead.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 @pytest.mark.prove
 def test_killed_workers_and_a_killed_chief_change_nothing(tmp_path, record_property):
     """On the command line: a chief and two workers, one of them killed in the middle of a trial,
     then the chief. The search ends with the trials, scores and test score of one process."""
     words = "tune adding --trials 6 --fix length=5 --fix train_size=1024 --fix valid_size=32 "
     words += "--fix test_size=32 --fix epochs=30 --range units=2:9 --fix layers=1 --wait 90"
-    program = "import sys; from pipelines.cli import main; sys.exit(main())"
     address, draw = f"127.0.0.1:{free_ports(1)[0]}", random.Random(0)
-
-    def start(folder, *more):
-        command = [sys.executable, "-c", program, *words.split(), "--folder", folder, *more]
-        return subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        )
-
-    whole, folder = str(tmp_path / "whole"), tmp_path / "s"
-    assert start(whole).wait() == 0
-    lead = start(str(folder), "--distributed", "chief", "--at", address)
-    workers = [start(str(folder), "--distributed", "worker", "--at", address) for _ in range(2)]
-    while len(list(folder.glob("trials/*/metrics.csv"))) < 2:
-        assert lead.poll() is None
-        time.sleep(0.1)
-    time.sleep(draw.uniform(0, 2))
-    workers[0].kill()
-    while len(list(folder.glob("trials/*.json"))) < 3:
-        assert lead.poll() is None
-        time.sleep(0.1)
-    time.sleep(draw.uniform(0, 2))
-    lead.kill()
-    lead = start(str(folder), "--distributed", "chief", "--at", address)
-    assert lead.wait() == 0, lead.stderr.read()
-    said = workers[1].communicate()[1]
-    assert workers[1].returncode == 0, said
+    whole, folder = tmp_path / "whole", tmp_path / "s"
+    chief = ("--folder", str(folder), "--distributed", "chief", "--at", address)
+    worker = ("--folder", str(folder), "--distributed", "worker", "--at", address)
+    (logs := tmp_path / "logs").mkdir()
+    with commands(words, logs) as start:
+        assert start("whole", "--folder", str(whole)).wait(600) == 0
+        lead = start("chief", *chief)
+        doomed, spared = (start(name, *worker) for name in ("doomed", "spared"))
+        await_files(folder, "trials/*/metrics.csv", 2, lead)
+        time.sleep(draw.uniform(0, 2))
+        doomed.kill()
+        await_files(folder, "trials/*.json", 3, lead)
+        time.sleep(draw.uniform(0, 2))
+        lead.kill()
+        again = start("again", *chief)
+        assert again.wait(600) == 0, (logs / "again.log").read_text()
+        assert spared.wait(60) == 0, (logs / "spared.log").read_text()
     tables = []
     for path in (whole, folder):
-        with (Path(path) / "trials.csv").open() as file:
+        with (path / "trials.csv").open() as file:
             tables.append([{**row, "seconds": ""} for row in csv.DictReader(file)])
     assert tables[0] == tables[1]
-    best = [json.loads((Path(path) / "best.json").read_text()) for path in (whole, folder)]
+    best = [json.loads((path / "best.json").read_text()) for path in (whole, folder)]
     assert best[0] == best[1]
     record_property("kills", 2)
     record_property("trials", len(tables[0]))

@@ -197,6 +197,7 @@ def test_importance_finds_what_mattered():
         ({"ranges": ["learning_rate=0:1"]}, "--learning-rate must be above 0"),
         ({"ranges": ["learning_rate=1e-3:inf"]}, "two finite numbers"),
         ({"fix": ["units=3"], "choose": ["units=3,4"]}, "units is named twice"),
+        ({"fix": ["seed=3"]}, "Use --seed N"),
         ({"data": "nowhere.json"}, "nowhere.json: "),
     ],
 )
