@@ -225,7 +225,7 @@ def _train_all(
             path = Path(f"{arguments['run']}.json")
             done += 1
             if path.exists():
-                rows[each.name].append(json.loads(path.readin_text("utf-8")))
+                rows[each.name].append(json.loads(path.read_text("utf-8")))
                 continue
             row = runner.run(run_once, arguments, str(path))
             rows[each.name].append(row)

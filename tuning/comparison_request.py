@@ -119,6 +119,8 @@ def checked(request: Request) -> Task:
         )
     if request.parameters_of not in (WHOLE, RECURRENT):
         raise unknown_name("part", request.parameters_of, (WHOLE, RECURRENT))
+    if request.parameters_of != WHOLE and request.parameters is None:
+        raise UserError(f"--parameters-of {request.parameters_of}: expected --parameters N, too.")
     if request.seconds is not None and not request.seconds > 0:
         raise UserError(f"--seconds must be above 0. Received: {request.seconds}.")
     if request.baseline is not None and request.baseline not in request.entries:

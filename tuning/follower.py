@@ -82,6 +82,7 @@ class _Line:
     def __init__(self, seat: Seat, wait: float) -> None:
         self._seat, self._wait = seat, wait
         self._messages = protos.get_service()
+        self._met = False
 
     def __enter__(self) -> _Line:
         self._channel = grpc.insecure_channel(self._seat.address)
@@ -128,14 +129,23 @@ class _Line:
             thread.join()
 
     def _call(self, function: Callable[..., Any], message: Any) -> Any:
+        wait = max(self._wait, 1.0)
         try:
-            return function(message, wait_for_ready=True, timeout=max(self._wait, 1.0))
+            answer = function(message, wait_for_ready=True, timeout=wait)
         except grpc.RpcError as error:
+            if not self._met:
+                raise UserError(
+                    f"--distributed worker: expected the chief of a search at {self._seat.address}."
+                    f" Received: no answer of one for {wait:g} s, from whatever listens there. Name"
+                    " the chief's address with --at, or raise --wait."
+                ) from error
             raise UserError(
                 f"--distributed worker: the chief at {self._seat.address} is gone "
                 f"({error.code().name.lower().replace('_', ' ')}). Nothing that was finished is "
                 "lost: start it again, and the same command here goes on."
             ) from error
+        self._met = True
+        return answer
 
 
 def _values(answer: Any) -> Any:

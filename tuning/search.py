@@ -193,7 +193,7 @@ def _finish(found: Search, runner: Runner, board: Board, train_best: bool) -> di
     request, best = found.request, found.best
     path = request.path / "best.json"
     if path.exists():
-        kept = json.loads(path.readin_text("utf-8"))
+        kept = json.loads(path.read_text("utf-8"))
         if (kept["trial"], kept["trained"]) == (best["trial"], train_best):
             return kept["metrics"]
     if train_best:

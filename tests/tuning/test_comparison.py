@@ -169,6 +169,7 @@ def test_curves_are_the_best_so_far():
         ({"cells": ["ltsm"]}, r"unknown cell 'ltsm'\. Did you mean lstm"),
         ({"cells": [" "]}, "--cells must name cells"),
         ({"parameters": 3}, "--parameters 3: the smallest net"),
+        ({"parameters_of": "recurrent"}, "expected --parameters N, too"),
         ({"parameters": 10**11}, "--parameters must be from 1 to 100,000,000"),
         ({"parameters": 40, "units": 3}, "either --parameters or --units"),
         ({"repeats": 0}, "--repeats must be from 1"),

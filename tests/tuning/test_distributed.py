@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -201,6 +202,14 @@ def test_an_unreachable_chief_is_named_in_seconds(toy, tmp_path):
     with pytest.raises(UserError, match=f"the chief at {address} does not answer for 0.5 s"):
         follow(request(tmp_path), Seat("worker", address, "w"), Known(), search.Silent(), 0.5)
     assert time.monotonic() - began < 5
+
+
+def test_another_program_on_the_port_is_told_from_a_chief(toy, tmp_path):
+    """It is no use to start the chief again, as is said of one that is gone."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(UserError, match=f"expected the chief of a search at {address}"):
+            follow(request(tmp_path), Seat("worker", address, "w"), Known(), search.Silent(), 1)
 
 
 def test_an_address_that_is_taken_is_named(toy, tmp_path):
