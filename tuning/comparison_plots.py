@@ -27,11 +27,14 @@ def draw_curves(comparison: Comparison, path: Path) -> None:
             if not runs:
                 continue
             grid, values = on_one_grid(runs)
-            mean, spread = values.mean(0), values.std(0)
+            mean = values.mean(0)
+            spread = values.std(0, ddof=1) if len(runs) > 1 else 0.0
             colour = f"C{number % 10}"
             single = "o" if grid[0] == grid[-1] else None  # of runs with one epoch
-            axes.plot(grid, mean, color=colour, marker=single, label=line.contender.name)
-            axes.fill_between(grid, mean - spread, mean + spread, color=colour, alpha=0.2, lw=0)
+            label = line.contender.name
+            axes.step(grid, mean, where="post", color=colour, marker=single, label=label)
+            band = {"step": "post", "color": colour, "alpha": 0.2, "lw": 0}
+            axes.fill_between(grid, mean - spread, mean + spread, **band)
         axes.set_xlabel("updates of the weights" if unit == "updates" else "seconds of training")
         axes.grid(alpha=0.3)
     panels[0].set_ylabel(f"{comparison.selection}, best so far")
