@@ -280,7 +280,7 @@ def await_files(folder, pattern, count, lead, seconds=300):
 
 @pytest.mark.prove
 def test_killed_workers_and_a_killed_chief_change_nothing(tmp_path, record_property):
-    """SIGKILL for a worker, then for the chief: the trials and scores of a search by one process."""
+    """SIGKILL for a worker, then for the chief: trials and scores of a search by one process."""
     words = "tune adding --trials 6 --fix length=5 --fix train_size=1024 --fix valid_size=32 "
     words += "--fix test_size=32 --fix epochs=30 --range units=2:9 --fix layers=1 --wait 90"
     address, draw = f"127.0.0.1:{free_ports(1)[0]}", random.Random(0)
