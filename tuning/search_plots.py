@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from pipelines.figures import save_figure
 from pipelines.files import read_rows
@@ -17,6 +18,7 @@ from tuning.board import in_words
 from tuning.importance import Importance
 
 CURVES = 10  # trials in the picture of learning curves
+_PAPER = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}  # behind a label
 
 
 def draw_importance(found: Importance, path: Path) -> None:
@@ -59,7 +61,7 @@ def draw_parallel(
     for place, marks in enumerate(labels):
         axes.axvline(place, color="black", lw=0.8)
         for height, text in marks.items():
-            axes.text(place + 0.04, height, text, fontsize=8, va="center")
+            axes.text(place + 0.04, height, text, fontsize=8, va="center", bbox=_PAPER)
     axes.set_xticks(range(len(heights)), [*names, f"rank of {selection}"], rotation=20, ha="right")
     axes.set_yticks([])
     axes.set_ylim(-0.05, 1.05)
@@ -91,9 +93,10 @@ def draw_curves(rows: Sequence[dict[str, Any]], runs: Path, selection: str, path
     for row in best:
         history = read_rows(runs / row["run"] / "metrics.csv")[: row["epochs"]]
         scores = [epoch[selection] for epoch in history]
-        label = f"{row['trial']} {in_words(row['settings'])}"
-        label = label if len(label) < 60 else f"{label[:57]}..."
+        label = f"{row['trial']} {in_words(row['settings']) or 'settings of the task'}"
+        label = label if len(label) < 100 else f"{label[:97]}..."
         axes.plot(range(1, len(scores) + 1), scores, label=label)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="epoch", ylabel=selection)
     axes.grid(alpha=0.3)
     figure.legend(loc="outside lower center", fontsize=7, frameon=False)
