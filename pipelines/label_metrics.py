@@ -1,4 +1,4 @@
-"""Metrics of an epoch where each sequence, or each of its steps, has one label."""
+"""Loss and metrics of an epoch where each sequence, or each of its steps, has one label."""
 
 from __future__ import annotations
 
@@ -6,6 +6,16 @@ from typing import Any
 
 import keras
 from keras import ops
+
+
+def compile_arguments(accuracy: str) -> dict[str, Any]:
+    """Of `keras.Model.compile`, for logits of labels; `accuracy` names the share of right ones."""
+    return {
+        "loss": keras.losses.SparseCategoricalCrossentropy(
+            from_logits=True, reduction="mean_with_sample_weight"
+        ),
+        "weighted_metrics": [LabelNats(), LabelAccuracy(name=accuracy)],
+    }
 
 
 @keras.saving.register_keras_serializable("rnnkit")

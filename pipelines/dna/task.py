@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,17 @@ from pipelines.dna.scoring import score_all, scorer
 from pipelines.dna.sequences import BioSequence
 from pipelines.dna.settings import DNAOptions, DNASettings
 from pipelines.errors import UserError
-from pipelines.label_metrics import LabelAccuracy, LabelNats
+from pipelines.label_metrics import compile_arguments
+from pipelines.labelled import (
+    check_known,
+    check_taught,
+    count_labels,
+    label_numbers,
+    labels_of,
+    learn_labels,
+)
 from pipelines.task import Answering, Dropped, Reading, Served, Task, Tensors
 
-NO_LABEL = -1
 FEWEST_STEPS = 100  # of the recurrent layers, where the pooling is left to the task
 MOST_KMERS = 1024  # numbers a step
 
@@ -66,7 +74,7 @@ class DNATask(Task[BioSequence, DNASettings], Answering):
             found = reading.read_labelled(source, self.settings)
         except reading.NoLabelsError:
             found = reading.read_unlabelled(str(source), self.settings)
-        self._check_labels(record for records in found.parts.values() for record in records)
+        check_known(itertools.chain(*found.parts.values()), self.learnt["labels"])
         return self._fitting(found, source)
 
     def _fitting(self, found: Reading[BioSequence], source: str | None) -> Reading[BioSequence]:
@@ -86,43 +94,21 @@ class DNATask(Task[BioSequence, DNASettings], Answering):
 
     def check_parts(self, parts: Mapping[str, Sequence[BioSequence]]) -> None:
         """What is validated and tested must have labels and lengths that training can teach."""
-        train = parts["train"]
-        labels = {str(label) for record in train for label in _labels(record)}
-        lengths = {len(record.letters) for record in train}
+        check_taught(parts, "sequences")
+        lengths = {len(record.letters) for record in parts["train"]}
         if self.settings.per_base or len(lengths) != 1:
-            lengths = set()
+            return
         for part, records in parts.items():
             for record in records:
-                if unknown := {str(label) for label in _labels(record)} - labels:
-                    raise UserError(
-                        f"{record.name}: label {min(unknown)} stands in the {part} part and "
-                        f"nowhere in the training part, which has {', '.join(sorted(labels))}. "
-                        "Give more sequences of it, or leave it out."
-                    )
-                if lengths and len(record.letters) not in lengths:
+                if len(record.letters) not in lengths:
                     raise UserError(
                         f"{record.name}: {len(record.letters)} letters in the {part} part, but "
                         f"all training sequences have {min(lengths)}. Give sequences of several "
                         "lengths to train on, or cut these."
                     )
 
-    def _check_labels(self, records: Iterable[BioSequence]) -> None:
-        known = self.learnt["labels"]
-        for record in records:
-            for label in _labels(record):
-                if label is not None and label not in known:
-                    raise UserError(
-                        f"{record.name}: expected one of the labels {', '.join(known)}. Received: "
-                        f"{label}."
-                    )
-
     def learn(self, records: Sequence[BioSequence]) -> dict[str, Any]:
-        found = {str(label) for record in records for label in _labels(record)}
-        if len(found) < 2:
-            raise UserError(
-                f"expected at least two labels in the training part. Received: "
-                f"{', '.join(found) or 'none'}. Give the other class, or --negatives shuffle."
-            )
+        labels = learn_labels(records, "Give the other class, or --negatives shuffle.")
         lengths = [len(record.letters) for record in records]
         one_length = len(set(lengths)) == 1 and not self.settings.per_base
         pool = self.settings.pool
@@ -130,7 +116,7 @@ class DNATask(Task[BioSequence, DNASettings], Answering):
             typical = int(np.median(lengths))
             pool = 1 if self.settings.per_base else max(1, typical // FEWEST_STEPS)
         self.learnt = {
-            "labels": sorted(found),
+            "labels": labels,
             "length": lengths[0] if one_length else None,
             "pool": pool,
         }
@@ -140,7 +126,6 @@ class DNATask(Task[BioSequence, DNASettings], Answering):
         lengths = [len(record.letters) for record in records]
         kind = ALPHABETS[self.settings.alphabet]
         letters = collections.Counter("".join(record.letters for record in records))
-        labels = collections.Counter(str(label) for record in records for label in _labels(record))
         total = sum(lengths)
         return {
             "letters": str(total),
@@ -150,7 +135,7 @@ class DNATask(Task[BioSequence, DNASettings], Answering):
             ),
             "ambiguous": str(total - sum(letters[letter] for letter in kind.letters)),
             "groups": str(len({record.group for record in records})),
-            "labels": ", ".join(f"{label} {count}" for label, count in sorted(labels.items())),
+            "labels": count_labels(records),
         }
 
     # --- tensors --------------------------------------------------------------------------------
@@ -164,8 +149,7 @@ class DNATask(Task[BioSequence, DNASettings], Answering):
         }
 
     def element(self, record: BioSequence) -> dict[str, np.ndarray]:
-        number = {label: k for k, label in enumerate(self.learnt["labels"])}
-        numbers = np.array([number.get(str(x), NO_LABEL) for x in _labels(record)], np.int32)
+        numbers = label_numbers(record, self.learnt["labels"])
         return {
             "letters": np.frombuffer(record.letters.encode(), np.uint8),
             "label": numbers if self.settings.per_base else numbers[0],
@@ -227,12 +211,7 @@ class DNATask(Task[BioSequence, DNASettings], Answering):
         return model
 
     def compile_arguments(self) -> dict[str, Any]:
-        return {
-            "loss": keras.losses.SparseCategoricalCrossentropy(
-                from_logits=True, reduction="mean_with_sample_weight"
-            ),
-            "weighted_metrics": [LabelNats(), LabelAccuracy(name="accuracy")],
-        }
+        return compile_arguments("accuracy")
 
     def scores(self, model: keras.Model, batches: tf.data.Dataset) -> dict[str, float]:
         return scores.model_scores(model, batches, self.learnt["labels"])
@@ -255,7 +234,7 @@ class DNATask(Task[BioSequence, DNASettings], Answering):
     def plots(self, model: keras.Model, records: Sequence[BioSequence], folder: str) -> None:
         labels = self.learnt["labels"]
         answers = list(score_all(scorer(model), (record.letters for record in records)))
-        truth = [labels.index(label) for record in records for label in _labels(record)]
+        truth = [labels.index(label) for record in records for label in labels_of(record)]
         whole = np.concatenate(answers) if self.settings.per_base else np.stack(answers)
         plots.curves(whole, np.array(truth), labels, Path(folder) / "curves.png")
 
@@ -290,7 +269,3 @@ class DNATask(Task[BioSequence, DNASettings], Answering):
 
     def requests(self, records: Sequence[BioSequence]) -> dict[str, dict[str, np.ndarray]]:
         return serving.requests(records)
-
-
-def _labels(record: BioSequence) -> Sequence[str | None]:
-    return (record.label,) if record.labels is None else record.labels

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import collections
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,15 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.errors import UserError
-from pipelines.label_metrics import LabelAccuracy, LabelNats
+from pipelines.label_metrics import compile_arguments
+from pipelines.labelled import (
+    NO_LABEL,
+    check_known,
+    check_taught,
+    count_labels,
+    label_numbers,
+    learn_labels,
+)
 from pipelines.task import Answering, Reading, Served, Task, Tensors
 from pipelines.video import (
     answering,
@@ -37,12 +45,10 @@ from pipelines.video.tensors import (
     check_frame,
     frame_of,
     group_number,
-    labels_of,
     load,
     moments,
 )
 
-NO_LABEL = -1
 PICTURES_SEEN = 16  # of a clip, where --frames does not say
 
 
@@ -90,49 +96,32 @@ class VideoTask(Task[Clip, VideoSettings], Answering):
             found = reading.read_clips(source, self.settings)
         except NoLabelsError:
             found = reading.read_clips(source, self.settings, labelled=False)
-        self._check_known(clip for clips in found.parts.values() for clip in clips)
+        self._check_known(list(itertools.chain(*found.parts.values())))
         return found
 
-    def _check_known(self, clips: Iterable[Clip]) -> None:
+    def _check_known(self, clips: Sequence[Clip]) -> None:
         """Labels and frames are those that were learnt."""
-        labels, frame = self.learnt["labels"], tuple(self.learnt["frame"])
+        check_known(clips, self.learnt["labels"])
         for clip in clips:
-            for label in labels_of(clip):
-                if label is not None and label not in labels:
-                    raise UserError(
-                        f"{clip.name}: expected one of the labels {', '.join(labels)}. Received: "
-                        f"{label}."
-                    )
-            check_frame(clip, frame, "this model was trained on")
+            check_frame(clip, tuple(self.learnt["frame"]), "this model was trained on")
 
     def check_parts(self, parts: Mapping[str, Sequence[Clip]]) -> None:
         """What is validated and tested must have labels and frames that training can teach."""
-        labels = {str(label) for clip in parts["train"] for label in labels_of(clip)}
-        frame = frame_of(parts["train"][0]) if parts["train"] else ()
-        for part, clips in parts.items():
-            for clip in clips:
-                if unknown := {str(label) for label in labels_of(clip)} - labels:
-                    raise UserError(
-                        f"{clip.name}: label {min(unknown)} stands in the {part} part and nowhere "
-                        f"in the training part, which has {', '.join(sorted(labels))}. Give more "
-                        "clips of it, or leave it out."
-                    )
-                check_frame(clip, frame, f"the first clip, {parts['train'][0].name}, has")
+        check_taught(parts, "clips")
+        first = parts["train"][0]
+        frame = frame_of(first)
+        for clip in itertools.chain(*parts.values()):
+            check_frame(clip, frame, f"the first clip, {first.name}, has")
 
     def learn(self, records: Sequence[Clip]) -> dict[str, Any]:
         settings = self.settings
-        labels = {str(label) for clip in records for label in labels_of(clip)}
-        if len(labels) < 2:
-            raise UserError(
-                f"expected at least two labels in the training part. Received: "
-                f"{', '.join(labels) or 'none'}. Give clips of another class."
-            )
+        labels = learn_labels(records, "Give clips of another class.")
         frame = frame_of(records[0])
         seen = settings.frames
         if seen is None and len(frame) == 3:
             seen = PICTURES_SEEN
         self.learnt = {
-            "labels": sorted(labels),
+            "labels": labels,
             "frame": list(frame),
             "frames": None if settings.per_frame else seen,
             "mean": None,
@@ -154,7 +143,6 @@ class VideoTask(Task[Clip, VideoSettings], Answering):
 
     def describe(self, records: Sequence[Clip]) -> dict[str, str]:
         counts = [clip.count for clip in records]
-        labels = collections.Counter(str(label) for clip in records for label in labels_of(clip))
         frame = frame_of(records[0])
         kind = f"{frame[1]} x {frame[0]} x {frame[2]}" if len(frame) == 3 else f"{frame[0]} numbers"
         bytes_a_frame = int(np.prod(frame)) * (1 if len(frame) == 3 else 4)
@@ -169,7 +157,7 @@ class VideoTask(Task[Clip, VideoSettings], Answering):
         return {
             **found,
             "groups": str(len({clip.group for clip in records})),
-            "labels": ", ".join(f"{label} {count}" for label, count in sorted(labels.items())),
+            "labels": count_labels(records),
             "in the cache": f"{sum(counts) * bytes_a_frame / 1e6:.1f} MB in {cache.folder()}",
         }
 
@@ -205,8 +193,7 @@ class VideoTask(Task[Clip, VideoSettings], Answering):
                 network = self.settings.encoder, self.learnt["weights"]
                 self._features = Features(self.model(), network)
             store, first = self._features.store(record), 0
-        number = {label: k for k, label in enumerate(self.learnt["labels"])}
-        numbers = np.array([number.get(str(x), NO_LABEL) for x in labels_of(record)], np.int32)
+        numbers = label_numbers(record, self.learnt["labels"])
         if self.settings.per_frame and record.labels is None:
             numbers = np.full(record.count, NO_LABEL, np.int32)
         return {
@@ -284,12 +271,7 @@ class VideoTask(Task[Clip, VideoSettings], Answering):
         return model
 
     def compile_arguments(self) -> dict[str, Any]:
-        return {
-            "loss": keras.losses.SparseCategoricalCrossentropy(
-                from_logits=True, reduction="mean_with_sample_weight"
-            ),
-            "weighted_metrics": [LabelNats(), LabelAccuracy(name="top1")],
-        }
+        return compile_arguments("top1")
 
     def scores(self, model: keras.Model, batches: tf.data.Dataset) -> dict[str, float]:
         @tf.function(reduce_retracing=True, autograph=False)

@@ -13,11 +13,6 @@ from pipelines.video import cache
 from pipelines.video.clips import Clip
 
 
-def labels_of(clip: Clip) -> Sequence[str | None]:
-    """The label of a clip, or the labels of its frames."""
-    return (clip.label,) if clip.labels is None else clip.labels
-
-
 def frame_of(clip: Clip) -> tuple[int, ...]:
     """The shape of its frames."""
     return cache.shape(Path(clip.store))[1:]
