@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from keras_tuner import HyperParameters
+from keras_tuner.engine.hyperparameters import Float, Int
 
 from pipelines.cells import cell_class
 from pipelines.errors import UserError, unknown_name
@@ -95,6 +96,18 @@ def narrowed(space: HyperParameters, narrowing: Narrowing, defaults: Settings) -
     if not result.space:
         raise UserError("nothing is left to search: every setting is fixed. Use rnnkit train.")
     return result
+
+
+def in_words(space: HyperParameters) -> list[str]:
+    """A space as a user says it: `cell=gru,lstm`, `learning_rate=0.0001:0.01:log`."""
+    words = []
+    for each in space.space:
+        if isinstance(each, (Int, Float)):
+            log = ":log" if each.sampling == "log" else ""
+            words.append(f"{each.name}={each.min_value:g}:{each.max_value:g}{log}")
+        else:
+            words.append(f"{each.name}={','.join(str(value) for value in each.values)}")
+    return words
 
 
 def _register(result: HyperParameters, name: str, found: Range, default: Any) -> None:

@@ -158,6 +158,7 @@ def carry_out(
         sources.tell(loaded, board.say)
     with locked(request.path, "--folder"), ExitStack() as stack:
         plan = open_plan(request.path, "search", request.identity)
+        board.say(f"searched: {' '.join(narrowing.in_words(request.space))}")
         plan.setdefault("id", uuid.uuid4().hex)
         write_json(request.path / "plan.json", plan)
         runner = runner or stack.enter_context(Worker())
@@ -169,10 +170,10 @@ def carry_out(
                 board.begin(proposed.trial)
                 carry_out_trial(request, proposed, runner)
                 ledger.end(proposed.trial)
-        found = Search(request, ledger.rows, {})
+        found = Search(request, ledger.rows)
         if not found.done:
             raise UserError(f"{request.path}: no trial has a score. {found.rows[-1]['reason']}")
-        return Search(request, found.rows, _finish(found, runner, board, train_best))
+        return _finished(found, runner, board, train_best)
 
 
 def carry_out_trial(request: Request, proposed: Proposal, runner: Runner) -> Row:
@@ -188,21 +189,20 @@ def carry_out_trial(request: Request, proposed: Proposal, runner: Runner) -> Row
             return trial.failed(row, str(error), path)
 
 
-def _finish(found: Search, runner: Runner, board: Board, train_best: bool) -> dict[str, Any]:
-    """The metrics of the best. They are kept: the test part is scored once."""
+def _finished(found: Search, runner: Runner, board: Board, train_best: bool) -> Search:
+    """With the metrics of the best. They are kept: the test part is scored once."""
     request, best = found.request, found.best
-    path = request.path / "best.json"
+    path, run = request.path / "best.json", request.path / f"best-{best['trial']}"
+    kept: dict[str, Any] = {"trial": None}
     if path.exists():
         kept = json.loads(path.read_text("utf-8"))
-        if (kept["trial"], kept["trained"]) == (best["trial"], train_best):
-            return kept["metrics"]
-    if train_best:
-        run = request.path / f"best-{best['trial']}"
-        board.say(f"training the best, trial {best['trial']}, into {run}")
-        arguments = request.arguments(best["settings"], run)
-        metrics = runner.run(trial.train_fully, arguments)
-    else:
-        metrics = runner.run(trial.score_test, str(request.path / "trials" / best["run"]))
-    kept = {"trial": best["trial"], "trained": train_best, "metrics": metrics}
-    write_json(path, kept)
-    return metrics
+    if kept["trial"] != best["trial"] or (train_best and not kept["trained"]):
+        if train_best:
+            board.say(f"training the best, trial {best['trial']}, into {run}")
+            arguments = request.arguments(best["settings"], run)
+            metrics = runner.run(trial.train_fully, arguments)
+        else:
+            metrics = runner.run(trial.score_test, str(request.path / "trials" / best["run"]))
+        kept = {"trial": best["trial"], "trained": train_best, "metrics": metrics}
+        write_json(path, kept)
+    return Search(request, found.rows, kept["metrics"], run if kept["trained"] else None)

@@ -6,10 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pipelines import report
 from pipelines.files import replacing, write_json
+from pipelines.run import Run
 from pipelines.tables import to_json, write_csv
 from tuning import search_plots
 from tuning.importance import LEAST, Importance, importance
+from tuning.narrowing import in_words
 from tuning.search_results import DEFAULT, Search
 
 SHOWN = 10  # trials in the report's table
@@ -67,6 +70,13 @@ def remarks(search: Search) -> list[str]:
     return lines
 
 
+def next_commands(search: Search) -> list[str]:
+    """What one does next: with the run of the best, or to get one."""
+    if search.run is None:
+        return [search.command]
+    return report.next_commands(Run.load(search.run))
+
+
 def _last_of_each(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """A row a run: hyperband goes on with a run in later trials, and the last tells most."""
     return list({row["run"]: row for row in rows}.values())
@@ -116,7 +126,10 @@ def _report(search: Search, found: Importance | None, paths: list[Path]) -> list
         f"# Search: {request.task}",
         "",
         f"Method {request.method}, seed {request.seed}, {len(search.rows)} trials on "
-        f"{request.data or 'embedded data'}. Fixed: {_fixed(request.narrowing.fixed)}.",
+        f"{request.data or 'embedded data'}. Fixed: {_fixed(request.narrowing.fixed)}. "
+        "Searched, in the words of `--choose` and `--range`:",
+        "",
+        *(f"    {words}" for words in in_words(request.space)),
         "",
         *(f"- {line}." for line in remarks(search)),
         "",
@@ -124,7 +137,7 @@ def _report(search: Search, found: Importance | None, paths: list[Path]) -> list
         "best. A score that is the best of many is a little too good by that alone: the test part "
         "tells.",
         "",
-        f"    {search.command}",
+        *(f"    {command}" for command in next_commands(search)),
         "",
         "## The best trials",
         "",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,8 @@ class Search:
 
     request: Request
     rows: list[Row]  # in their order; see `tuning.trial.run_trial`
-    metrics: dict[str, Any]  # of the best: {"valid": {...}, "test": {...}}, the test scored once
+    metrics: dict[str, Any] = field(default_factory=dict)  # of the best, by part; test once
+    run: Path | None = None  # an ordinary one of the best settings, where it was asked for
 
     @property
     def selection(self) -> str:
@@ -124,6 +125,11 @@ class Search:
             "method": self.request.method,
             "score": self.selection,
             "folder": str(self.request.path),
-            "best": {**self.best, "metrics": self.metrics, "command": self.command},
+            "best": {
+                **self.best,
+                "metrics": self.metrics,
+                "command": self.command,
+                "trained": None if self.run is None else str(self.run),
+            },
             "trials": self.rows,
         }

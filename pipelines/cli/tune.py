@@ -116,10 +116,14 @@ def _tune(task: str) -> Callable[..., None]:
             found = _carry_out(asked, taken, train_best)
             paths = search_report.write(found)
             remarks = search_report.remarks(found)
+            commands = search_report.next_commands(found)
         if json:
             print_json(found.to_json())
         else:
-            _print(found, remarks, [str(path) for path in paths])
+            for line in [*remarks, *paths, f"{found.request.path} holds the search. Next:"]:
+                print(line)
+            for command in commands:
+                print(f"  {command}")
 
     tune.__doc__ = f"Searches the settings of {task}: {TASKS[task].metric}."
     return tune
@@ -150,13 +154,6 @@ def _follow(asked: Request, taken: Seat, wait: float) -> str:
     with Worker() as runner, ConsoleBoard(task_class(asked.task).selection, None) as board:
         count = follow(asked, taken, runner, board, wait)
     return f"{count} trials trained here; the chief at {taken.address} holds the search"
-
-
-def _print(found: Search, remarks: list[str], paths: list[str]) -> None:
-    for line in [*remarks, *paths]:
-        print(line)
-    print(f"{found.request.path} holds the search. Next:")
-    print(f"  {found.command}")
 
 
 for _task in TASKS:

@@ -158,7 +158,9 @@ def test_trials_are_runs_and_the_test_part_waits(toy, tmp_path, capsys):
     assert [row["trial"] for row in rows] == ["default", "0000", "0001"]
     assert float(rows[1]["score"]) == found.rows[1]["score"]
     trained = tune(tmp_path / "s", Here(), trials=2, space=space, train_best=True)
-    best = Run.load(tmp_path / "s" / f"best-{found.best['trial']}")
+    assert (found.run, trained.run) == (None, tmp_path / "s" / f"best-{found.best['trial']}")
+    best = Run.load(trained.run)
+    assert search_report.next_commands(trained)[0] == f"rnnkit evaluate {trained.run}"
     assert min(best.scores) == found.best["score"]
     assert trained.metrics["test"] == best.metrics["test"]["metrics"] == found.metrics["test"]
 
