@@ -15,6 +15,7 @@ from pipelines import sources
 from pipelines.errors import UserError, unknown_name
 from pipelines.files import locked, write_json
 from pipelines.run import task_class
+from pipelines.settings import Settings
 from pipelines.task import Task
 from tuning.comparison_request import Request, checked, named
 from tuning.comparison_run import epochs_within, run_once
@@ -162,11 +163,17 @@ def carry_out(request: Request, runner: Runner | None, say: Say) -> Comparison:
         data=request.data or "embedded default",
         folder=request.path,
         budget=request.budget,
+        settings=_differing(problem.settings),
         contenders=contenders,
         rows=rows,
         baseline=request.baseline,
         study=request.study,
     )
+
+
+def _differing(settings: Settings) -> dict[str, Any]:
+    defaults = type(settings)().to_dict()
+    return {name: value for name, value in settings.to_dict().items() if value != defaults[name]}
 
 
 # --- before anything is trained ------------------------------------------------------------------

@@ -95,7 +95,7 @@ def _report(comparison: Comparison) -> list[str]:
         f"# Comparison: {title}",
         "",
         f"Task `{comparison.task}`, data {comparison.data}; {comparison.budget}. The same splits, "
-        "batches and seeds for all.",
+        f"batches and seeds for all. Settings besides the task's own: {_settings(comparison)}.",
         "",
         *_markdown(header(comparison), table(comparison)),
         "",
@@ -109,7 +109,7 @@ def _report(comparison: Comparison) -> list[str]:
         "## Differences",
         "",
         f"Paired t tests over seeds, Holm-corrected: of twenty comparisons without any true "
-        f"difference, at most one claims any (level {LEVEL:g}).",
+        f"difference, at most one claims any (level {LEVEL:g}). Intervals are of a pair by itself.",
         "",
         *(f"- {remark}." for remark in comparison.remarks),
         "",
@@ -118,6 +118,10 @@ def _report(comparison: Comparison) -> list[str]:
         "Every run is a folder of its own beside this file, `<cell>/seed-<n>`, that `rnnkit "
         "evaluate`, `predict` and `export` take.",
     ]
+
+
+def _settings(comparison: Comparison) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in comparison.settings.items()) or "none"
 
 
 def _study(comparison: Comparison) -> list[str]:

@@ -86,6 +86,7 @@ class Comparison:
     data: str
     folder: Path
     budget: str  # in words
+    settings: dict[str, Any]  # of all, where they are not the task's defaults
     contenders: list[Contender]
     rows: dict[str, list[dict[str, Any]]]
     baseline: str | None = None
@@ -144,6 +145,7 @@ class Comparison:
             "data": self.data,
             "score": self.selection,
             "budget": self.budget,
+            "settings": self.settings,
             "study": self.study,
             "folder": str(self.folder),
             "cells": [

@@ -37,16 +37,14 @@ class PairedTest:
     def verdict(self) -> str:
         """The outcome in words."""
         p = f"p = {self.p_holm:.2g}" if self.p_holm >= 1e-4 else "p < 0.0001"
+        ends = (self.low, self.high) if self.difference > 0 else (-self.high, -self.low)
+        size = f"{abs(self.difference):.3g} (95 % interval {ends[0]:.2g} to {ends[1]:.2g})"
+        numbers = f"{p}, effect size {abs(self.effect):.1f}, {self.repeats} seeds"
         if not self.significant:
-            return (
-                f"{self.a} and {self.b}: the difference of {abs(self.difference):.3g} cannot be "
-                f"told from noise ({p}, {self.repeats} seeds)"
-            )
+            pair = f"{self.a} and {self.b}"
+            return f"{pair}: the difference of {size} cannot be told from noise: {numbers}"
         better, worse = (self.a, self.b) if self.difference < 0 else (self.b, self.a)
-        return (
-            f"{better} is better than {worse} by {abs(self.difference):.3g} ({p}, effect size "
-            f"{abs(self.effect):.1f}, {self.repeats} seeds)"
-        )
+        return f"{better} is better than {worse} by {size}: {numbers}"
 
 
 def paired_tests(

@@ -78,6 +78,7 @@ def test_the_report_is_complete(compared):
     text = (compared.folder / "README.md").read_text()
     assert "| lstm |" in text
     assert "cannot be told from noise" in text
+    assert "Settings besides the task's own: epochs = 2." in text
     with (compared.folder / "runs.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["cell"], row["seed"]) for row in rows] == [(c, s) for c in CELLS for s in "01"]
@@ -199,12 +200,12 @@ def test_another_comparison_in_the_folder_is_refused(compared, tmp_path):
 def test_gated_cells_are_better_where_memory_is_needed(tmp_path, capsys, record_property):
     """Planted truth: on copy, ten repeats say with p < 0.01 that gated cells are ahead.
 
-    Nets of equal size have a thousand updates to get below the loss of a net without memory.
+    Nets of equal size have 800 updates to get below the loss of a net without memory.
     """
     memoryless = 10 * np.log(8) / 40
     words = "compare copy --cells vanilla,lstm,gru --repeats 10 --length 20 --parameters 10000"
     words += " --train-size 3200 --valid-size 256 --test-size 256 --batch-size 32"
-    words += f" --learning-rate 0.01 --epochs 10 --json --folder {tmp_path / 'c'}"
+    words += f" --learning-rate 0.01 --epochs 8 --json --folder {tmp_path / 'c'}"
     assert main(words.split()) == 0
     answer = json.loads(capsys.readouterr().out)
     means = {cell["cell"]: cell["mean"] for cell in answer["cells"]}

@@ -73,6 +73,7 @@ def test_the_test_is_the_textbook_one():
     assert test.effect == pytest.approx(mean / differences.std(ddof=1) * (1 - 3 / 15))
     assert 0.02 < test.p < 0.05  # 2.776 is at p = 0.05, 3.747 at 0.02
     assert test.p_holm == test.p
+    assert test.verdict.startswith("a is better than b by 0.5 (95 % interval 0.061 to 0.94): p = ")
 
 
 def test_only_common_seeds_count():
