@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -20,7 +19,7 @@ from pipelines.task import Task
 from tuning.comparison_request import Request, checked, named
 from tuning.comparison_run import epochs_within, run_once
 from tuning.parameters import WHOLE, Count, count_of, solve_units
-from tuning.plans import in_text, open_plan
+from tuning.plans import in_text, open_plan, read
 from tuning.results import Comparison, Contender
 from tuning.studies import STUDIES, Study
 from tuning.workers import Runner, Worker
@@ -231,8 +230,8 @@ def _train_all(
             arguments = request.arguments(each, repeat)
             path = Path(f"{arguments['run']}.json")
             done += 1
-            if path.exists():
-                rows[each.name].append(json.loads(path.read_text("utf-8")))
+            if (row := read(path)) is not None:
+                rows[each.name].append(row)
                 continue
             row = runner.run(run_once, arguments, str(path))
             rows[each.name].append(row)

@@ -16,7 +16,7 @@ from pipelines.cluster import WAIT, await_all
 from pipelines.errors import UserError
 from tuning.chief import MARK, PROPOSAL
 from tuning.ledger import Proposal
-from tuning.plans import open_plan, read_plan
+from tuning.plans import open_plan, read
 from tuning.search import Board, carry_out_trial
 from tuning.search_results import Request
 from tuning.seats import Seat
@@ -66,7 +66,7 @@ def follow(request: Request, seat: Seat, runner: Runner, board: Board, wait: flo
 
 def _check(request: Request, seat: Seat, space: dict[str, Any]) -> None:
     """Raises a UserError if the chief leads another search than the one in the folder."""
-    if MARK not in space or read_plan(request.path).get("id") != space[MARK]:
+    if MARK not in space or read(request.path / "plan.json", {}).get("id") != space[MARK]:
         raise UserError(
             f"{request.path}: expected the folder of the search that the chief at {seat.address} "
             "leads, on a disk that both reach. Received: another one, or none. Give both the same "

@@ -8,7 +8,6 @@ at all, has to survive, however many workers train them and whichever of them is
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from pipelines.files import write_json
 from pipelines.run import task_class
 from tuning import trial
 from tuning.oracles import FAILURES, METHODS, Method
+from tuning.plans import read
 from tuning.search_results import DEFAULT, Request, Row
 
 LOST_TWICE = "its worker was lost, twice"  # why such a trial counts as failed
@@ -76,7 +76,7 @@ class Ledger:
         self._oracle._set_project_dir(scratch, "oracle")
         self._path = request.path / "order.json"
         self._order: list[list[str]] = []
-        before = json.loads(self._path.read_text("utf-8")) if self._path.exists() else []
+        before = read(self._path, [])
         self._written = len(before)
         for word, name in before:
             self._replay(word, name)
@@ -209,8 +209,7 @@ class Ledger:
     # --- files ----------------------------------------------------------------------------------
 
     def _kept(self, name: str) -> Row | None:
-        path = self._request.path / "trials" / f"{name}.json"
-        return json.loads(path.read_text("utf-8")) if path.exists() else None
+        return read(self._request.path / "trials" / f"{name}.json")
 
     def _known(self, number: int) -> dict[str, Any] | None:
         """For the oracle: the settings of a trial that has ended."""

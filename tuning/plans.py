@@ -64,13 +64,18 @@ def _flat(identity: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def read_plan(folder: Path) -> dict[str, Any]:
-    """The plan in a folder; {} where there is none."""
-    path = folder / "plan.json"
+def read(path: Path, missing: Any = None) -> Any:
+    """What a search or a comparison wrote into a file; `missing` where there is none.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    if not path.exists():
+        return missing
     try:
         return json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
-        return {}
+        raise UserError(f"{path}: damaged. Delete it, and what it told is found again.") from None
 
 
 def folder_of(folder: str | None, name: str, identity: dict[str, Any]) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import uuid
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from pipelines.run import task_class
 from tuning import narrowing, trial
 from tuning.ledger import Ledger, Proposal
 from tuning.oracles import METHODS, default_trials
-from tuning.plans import in_text, open_plan
+from tuning.plans import in_text, open_plan, read
 from tuning.search_results import Request, Row, Search
 from tuning.spaces import space_of
 from tuning.workers import JobError, Runner, Worker
@@ -193,9 +192,7 @@ def _finished(found: Search, runner: Runner, board: Board, train_best: bool) -> 
     """With the metrics of the best. They are kept: the test part is scored once."""
     request, best = found.request, found.best
     path, run = request.path / "best.json", request.path / f"best-{best['trial']}"
-    kept: dict[str, Any] = {"trial": None}
-    if path.exists():
-        kept = json.loads(path.read_text("utf-8"))
+    kept = read(path, {"trial": None})
     if kept["trial"] != best["trial"] or (train_best and not kept["trained"]):
         if train_best:
             board.say(f"training the best, trial {best['trial']}, into {run}")

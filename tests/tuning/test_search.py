@@ -228,6 +228,17 @@ def test_the_folder_of_another_search_is_refused(toy, tmp_path):
         tune(tmp_path / "s", Known(), trials=1)
 
 
+def test_a_damaged_file_is_named_and_can_be_done_again(toy, tmp_path):
+    """Of a disk that lost something: one line, and without the file the search goes on."""
+    whole = tune(tmp_path / "s", Known(), trials=3)
+    for name in ("order.json", "trials/0001.json", "best.json"):
+        (tmp_path / "s" / name).write_text('{"tri')
+        with pytest.raises(UserError, match=f"{name}: damaged. Delete it"):
+            tune(tmp_path / "s", Known(), trials=3)
+        (tmp_path / "s" / name).unlink()
+        assert tune(tmp_path / "s", Known(), trials=3).rows == whole.rows
+
+
 @pytest.mark.prove
 def test_kill_9_and_resume_on_the_command_line(tmp_path, record_property):
     """Killed with SIGKILL at random moments, the command line ends with the same trials.csv."""
