@@ -9,10 +9,9 @@ it needs:
 - Keras's argmax looks at the sign bit of zeros through a bitcast, which ONNX has not before opset
   26. A whole number of the same sign, that of 1 / x, shows the same bit.
 
-What it cannot translate is a list of tensors that a loop both reads and writes. `keras.ops.scan`
-carries its state in one, so a chain of tags (the forward algorithm and Viterbi of a CRF) has no
-translation, and cells that are parallel in time have one for the core's static shapes alone: with
-the number of steps known they need no loop.
+One translation is ours, `_choose`. What tf2onnx cannot translate is a list of tensors that a loop
+both reads and writes, as `keras.ops.scan` has one for its carry: `rnnkit.backend.scan` has none.
+What a loop writes comes out in the order of its steps, so that every loop of ours goes forwards.
 """
 
 from __future__ import annotations
@@ -53,13 +52,8 @@ def write(core: Any, static: Inputs, called: Inputs, file: Path) -> None:
         UserError: the extra `onnx` is not installed, the core cannot be translated, or ONNX
             Runtime answers something else.
     """
-    try:
-        content, outputs = _translated(core, static, called)
-    except UserError:  # a loop over any number of steps may be none over a known number
-        called = static
-        # `core` itself would answer with what it traced for any number.
-        core = tf.function(core.python_function, autograph=False)
-        content, outputs = _translated(core, static, called)
+    specs = {name: tf.TensorSpec(called[name].shape, static[name].dtype, name) for name in static}
+    content, outputs = convert(core.get_concrete_function(**specs))
     session = _session(content)
     for specs in _trials(static, called):
         inputs = trial_inputs(specs)
@@ -71,13 +65,6 @@ def write(core: Any, static: Inputs, called: Inputs, file: Path) -> None:
             if plain.shape != other.shape or rows_apart(plain.numpy(), other).any():
                 raise _refused(f"ONNX Runtime answers another {name}")
     file.write_bytes(content)
-
-
-def _translated(core: Any, static: Inputs, called: Inputs) -> tuple[bytes, list[str]]:
-    specs = {name: tf.TensorSpec(called[name].shape, static[name].dtype, name) for name in static}
-    content, outputs = convert(core.get_concrete_function(**specs))
-    _session(content)
-    return content, outputs
 
 
 def _session(content: bytes) -> Any:
@@ -113,14 +100,32 @@ def convert(function: Any) -> tuple[bytes, list[str]]:
             model = tf2onnx.tfonnx.process_tf_graph(
                 imported,
                 opset=OPSET,
+                custom_op_handlers={"SelectV2": (_choose, [])},
                 input_names=inputs,
                 output_names=outputs,
                 tensors_to_rename={**renamed, **dict(zip(outputs, names, strict=True))},
             )
-            content = tf2onnx.optimizer.optimize_graph(model).make_model("core").SerializeToString()
+            # Some of its identities have two inputs; all else ONNX Runtime does itself, sooner.
+            content = _without_identities(model).make_model("core").SerializeToString()
         except Exception as error:  # it raises what each of its parts happens to raise
             raise _refused(error) from error
     return content, names
+
+
+def _without_identities(model: Any) -> Any:
+    optimizer = require("tf2onnx", "onnx").optimizer
+    only = {"remove_identity": optimizer.IdentityOptimizer}
+    return optimizer.optimize_graph(model, catch_errors=False, optimizers=only)
+
+
+def _choose(graph: Any, node: Any, *_: Any) -> None:
+    """A choice stays one. By default tf2onnx makes a * x + (1 - a) * y of it, which is NaN where an
+    infinity is not chosen; for truths, of which ONNX Runtime chooses none, that is right."""
+    onnx, tf2onnx = require("onnx", "onnx"), require("tf2onnx", "onnx")
+    if graph.get_dtype(node.output[0]) == onnx.TensorProto.BOOL:
+        tf2onnx.onnx_opset.controlflow.Select.version_9(graph, node)
+    else:
+        node.type = "Where"
 
 
 def _refused(error: Exception | str) -> UserError:

@@ -23,8 +23,6 @@ Both loops are themselves differentiable: second derivatives are those of autodi
 
 from __future__ import annotations
 
-import importlib
-import warnings
 from typing import Any
 
 import keras
@@ -32,21 +30,6 @@ from keras import ops
 
 from rnnkit.cells.base import Cell, States, Tensor, accepted
 from rnnkit.cells.weights import USES, Watcher, watched_by
-
-_BACKENDS = {"tensorflow": "rnnkit.engine_tensorflow", "jax": "rnnkit.engine_jax"}
-
-
-def backend_engine() -> Any:
-    """The module that runs the loops on Keras's backend; None, and a warning, where none does."""
-    name = keras.backend.backend()
-    if name in _BACKENDS:
-        return importlib.import_module(_BACKENDS[name])
-    warnings.warn(  # Python shows it once
-        f"rnnkit has no engine for the {name} backend: its layers run there as Keras's plain loop, "
-        f"with the same results and no extra speed. Engines: {', '.join(_BACKENDS)}.",
-        stacklevel=2,
-    )
-    return None
 
 
 def run_over_time(

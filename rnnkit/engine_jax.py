@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -210,6 +211,11 @@ _product.defvjp(
     lambda operand, weight, result: (result, weight),
     lambda weight, d: (d @ weight.T, jnp.zeros_like(weight), d),
 )
+
+
+def scan(step: Callable[..., tuple[Tensor, Tensor]], first: Tensor, *sequences: Tensor) -> Tensor:
+    """See `rnnkit.backend.scan`."""
+    return jax.lax.scan(lambda carry, now: step(carry, *now), first, sequences)[1]
 
 
 def _plain(kind: str, operand: Tensor, weight: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from rnnkit.cells.base import States, Tensor
@@ -211,6 +213,24 @@ def _vjp(
 
 def _sum(a: Tensor | None, b: Tensor | None) -> Tensor | None:
     return b if a is None else a if b is None else a + b
+
+
+def scan(step: Callable[..., tuple[Tensor, Tensor]], first: Tensor, *sequences: Tensor) -> Tensor:
+    """See `rnnkit.backend.scan`."""
+    steps = tf.shape(sequences[0])[0]
+    inputs = [_array(sequence) for sequence in sequences]
+
+    def body(t, carry, ys):
+        carry, y = step(carry, *(array.read(t) for array in inputs))
+        return t + 1, carry, ys.write(t, y)
+
+    _, _, ys = tf.while_loop(
+        lambda t, *_: t < steps,
+        body,
+        (tf.constant(0), first, _new_array(first, steps)),
+        maximum_iterations=steps,
+    )
+    return _stacked(ys, sequences[0].shape[0])
 
 
 def _array(tensor: Tensor) -> tf.TensorArray:

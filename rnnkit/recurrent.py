@@ -8,8 +8,9 @@ import keras
 from keras import ops, tree
 
 from rnnkit.arguments import is_cell, is_positive_int
+from rnnkit.backend import backend_engine
 from rnnkit.cells.base import BaseCell, Tensor
-from rnnkit.engine import backend_engine, run_over_time
+from rnnkit.engine import run_over_time
 
 
 @keras.saving.register_keras_serializable("rnnkit")

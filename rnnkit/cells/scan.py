@@ -7,6 +7,8 @@ from typing import Any
 
 from keras import ops
 
+from rnnkit.backend import scan
+
 Tensor = Any
 
 CHUNK = 8  # 2 * CHUNK * log_CHUNK(T) operations in a row, least for small chunks; see `_solve`
@@ -85,9 +87,8 @@ def _walk(a: Sequence[Tensor], b: Sequence[Tensor], h: Tensor) -> list[Tensor]:
 def _loop(a: Tensor, b: Tensor, first: Tensor) -> Tensor:
     """For what is left when T is unknown: a single step, unless T is above CHUNK ** LEVELS."""
 
-    def step(h, ab):
-        a, b = ops.split(ab, 2, axis=-1)
+    def step(h, a, b):
         h = a * h + b
         return h, h
 
-    return ops.scan(step, first, ops.concatenate([a, b], axis=-1))[1]
+    return scan(step, first, a, b)

@@ -30,6 +30,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from rnnkit.backend import scan
+
 Tensor = Any
 _NEVER = -1e30  # log 0 as a number whose differences are numbers
 
@@ -119,8 +121,8 @@ def log_partition(chain: Chain) -> Tensor:
 
 def expectations(chain: Chain) -> Expectations:
     """log Z and its gradient, by products where they are exact, else by logarithms."""
-    batch, steps, width = ops.shape(chain.emissions)
-    if isinstance(steps, int) and steps == 0:
+    if 0 in chain.emissions.shape[:2]:
+        batch, _, width = ops.shape(chain.emissions)
         dtype = chain.emissions.dtype
         moves = ops.zeros((batch, width, width), dtype)
         return Expectations(ops.zeros((batch,), dtype), chain.emissions, moves)
@@ -146,15 +148,15 @@ def _by_products(chain: Chain) -> tuple[Expectations, Tensor]:
     messages = _both_ways(chain, ops.exp(emissions), start, end, kernel, product, ops.multiply)
     messages, peaks = _scaled(messages, tiny)
     q, u = messages[0], messages[1]  # (T, B, K)
-    arriving = ops.concatenate(
-        [ops.broadcast_to(start, ops.shape(q[:1])), ops.matmul(q[:-1], kernel)], axis=0
-    )
+    before = ops.concatenate([ops.zeros_like(q[:1]), q[:-1]], axis=0)
+    opens = (ops.arange(ops.shape(q)[0]) == 0)[:, None, None]
+    arriving = ops.where(opens, start, ops.matmul(before, kernel))
     joint = arriving * u
     total = ops.sum(joint, axis=-1, keepdims=True)
     real = ops.transpose(chain.real())[..., None]
     safe = ops.where(real & (total > 0), total, 1.0)
     share = ops.where(real, u / safe, 0.0)
-    moves = kernel * ops.einsum("tbi,tbj->bij", q[:-1], share[1:])
+    moves = kernel * ops.einsum("tbi,tbj->bij", before, share)
     at_last = ops.sum(ops.where(ops.transpose(chain.last())[..., None], q * end, 0.0), axis=(0, 2))
     steps = ops.cast(chain.counts(), kernel.dtype)
     shifts = ops.transpose(emission_shift) + ops.log(peaks[0, ..., 0])
@@ -166,11 +168,10 @@ def _by_products(chain: Chain) -> tuple[Expectations, Tensor]:
         + end_shift
     )
     # Lost on the way forward: a tag that can be reached and has (almost) no message.
-    open_ = ops.cast(ops.transpose(chain.emissions, (1, 0, 2)) > -np.inf, kernel.dtype)
+    open_ = ops.transpose(chain.emissions, (1, 0, 2)) > -np.inf
     allowed = ops.cast(chain.transitions > -np.inf, kernel.dtype)
-    before = ops.matmul(ops.cast(q[:-1] > 0, kernel.dtype), allowed)
-    first = ops.broadcast_to(ops.cast(chain.start > -np.inf, kernel.dtype), ops.shape(q[:1]))
-    reached = ops.concatenate([first, before], axis=0) * open_ > 0
+    led_to = ops.matmul(ops.cast(before > 0, kernel.dtype), allowed) > 0
+    reached = ops.where(opens, chain.start > -np.inf, led_to) & open_
     least = tiny / float(limits.eps)
     underflow = ops.any(real & ((reached & (q < least)) | (total < least)))
     found = Expectations(
@@ -198,17 +199,15 @@ def _by_logarithms(chain: Chain) -> Expectations:
     marginals = ops.softmax(ops.transpose(q + u, (1, 0, 2)) - emissions, axis=-1)
     marginals = ops.where(real[..., None], marginals, 0.0)
 
-    def add(moves, now):
-        before, after, real = now[:, :width], now[:, width:-1], now[:, -1] > 0
-        score = before[:, :, None] + transitions + after[:, None]
-        share = ops.reshape(ops.softmax(ops.reshape(score, (-1, width * width))), ops.shape(score))
-        moves = moves + ops.where(real[:, None, None], share, 0.0)
-        return moves, moves
+    follows = ops.transpose(real)[..., None, None]  # (T, B, 1, 1)
 
-    batch, _, width = ops.shape(emissions)
-    follows = ops.cast(ops.transpose(real), q.dtype)[1:, :, None]
-    steps = ops.concatenate([q[:-1], u[1:], follows], axis=-1)  # one tensor, as `ops.scan` needs
-    moves, _ = ops.scan(add, ops.zeros((batch, width, width), q.dtype), steps)
+    def add(t, moves):
+        score = q[t][:, :, None] + transitions + u[t + 1][:, None]
+        share = ops.reshape(ops.softmax(ops.reshape(score, (-1, width * width))), ops.shape(score))
+        return moves + ops.where(follows[t + 1], share, 0.0)
+
+    batch, steps, width = ops.shape(emissions)
+    moves = ops.fori_loop(0, steps - 1, add, ops.zeros((batch, width, width), q.dtype))
     return Expectations(ops.where(possible, log_z, -np.inf), marginals, moves)
 
 
@@ -230,7 +229,7 @@ def _both_ways(
     def step(messages, following):
         return product(messages, kernels, following), messages
 
-    _, messages = ops.scan(step, first, ops.roll(sequences, -1, axis=0))
+    messages = scan(step, first, ops.roll(sequences, -1, axis=0))
     forward, backward = messages[:, 0], messages[:, 1]
     backward = ops.transpose(chain.reversed(ops.transpose(backward, (1, 0, 2))), (1, 0, 2))
     return ops.stack([forward, backward])

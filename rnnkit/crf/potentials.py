@@ -58,7 +58,8 @@ def unpack(potentials: Tensor) -> Potentials:
             "Expected the potentials of a rnnkit.CRF, (batch, time + tags, tags + 2). "
             f"Received: shape {shape}. The CRF must be the last layer before it."
         )
-    below = ops.reshape(potentials[0, -width:], (width, width + 2))  # its shape is known
+    # The first row's, or zeros where there is no row; reshaped so that the shape is known.
+    below = ops.reshape(ops.sum(potentials[:1, -width:], axis=0), (width, width + 2))
     return Potentials(
         emissions=potentials[:, :-width, :width],
         transitions=below[:, :width],

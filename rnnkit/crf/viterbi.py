@@ -15,14 +15,15 @@ from __future__ import annotations
 
 from keras import ops
 
+from rnnkit.backend import scan
 from rnnkit.crf.chain import Chain, Tensor
 
 
 def best_path(chain: Chain) -> tuple[Tensor, Tensor]:
     """The best tags, int32 (B, T), zero after the last real step; and their score, (B,)."""
-    if chain.emissions.shape[1] == 0:
-        batch = ops.shape(chain.emissions)[0]
-        return ops.zeros((batch, 0), "int32"), ops.zeros((batch,), chain.emissions.dtype)
+    if 0 in chain.emissions.shape[:2]:
+        batch, steps, _ = ops.shape(chain.emissions)
+        return ops.zeros((batch, steps), "int32"), ops.zeros((batch,), chain.emissions.dtype)
     emissions = ops.transpose(chain.emissions, (1, 0, 2))  # (T, B, K)
     into = ops.transpose(chain.transitions)  # (j, i), so that the maximum runs over the last axis
 
@@ -31,23 +32,20 @@ def best_path(chain: Chain) -> tuple[Tensor, Tensor]:
         return best, values
 
     first = chain.start + emissions[0]
-    _, values = ops.scan(step, first, ops.roll(emissions, -1, axis=0))
+    values = scan(step, first, ops.roll(emissions, -1, axis=0))
     counts = chain.counts()
     last = ops.transpose(chain.last())[..., None]
     final = ops.max(ops.where(last, values, -float("inf")), axis=0) + chain.end
     tag = ops.cast(ops.argmax(final, axis=-1), "int32")
     score = ops.where(counts > 0, ops.max(final, axis=-1), 0.0)
 
-    def back(following, now):
+    def back(following, values, inside):
         # A row joins at its last step, where the tag is known already.
-        values, inside = now[:, :-1], now[:, -1] > 0
         before = values + ops.take(into, following, axis=0)
         tag = ops.where(inside, ops.cast(ops.argmax(before, axis=-1), "int32"), following)
         return tag, tag
 
-    steps = ops.shape(emissions)[0]
-    inside = ops.arange(steps)[:, None] < counts[None] - 1
-    now = ops.concatenate([values, ops.cast(inside, values.dtype)[..., None]], axis=-1)
-    _, tags = ops.scan(back, tag, now, reverse=True)
+    inside = ops.arange(ops.shape(emissions)[0])[:, None] < counts[None] - 1
+    tags = ops.flip(scan(back, tag, ops.flip(values, axis=0), ops.flip(inside, axis=0)), axis=0)
     tags = ops.where(chain.real(), ops.transpose(tags), 0)
     return tags, score

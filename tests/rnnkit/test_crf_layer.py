@@ -196,6 +196,24 @@ def test_the_export_answers_as_the_model(data, tmp_path):
     np.testing.assert_array_equal(compiled_by_xla(tf.constant(x)), tagger.predict(x, verbose=0))
 
 
+@pytest.mark.parametrize("shape", [(0, 4, K), (2, 0, K), (0, 0, K)])
+@pytest.mark.parametrize("in_a_graph", [True, False])
+def test_no_row_and_no_step_are_answered(shape, in_a_graph):
+    """A server asked for nothing answers nothing."""
+    crf, decoder, marginals = rnnkit.CRF(K), rnnkit.CRFDecoder(), rnnkit.CRFMarginals()
+    crf.build((None, None, K))
+
+    def tag(emissions):
+        potentials = crf(emissions, mask=emissions[..., 0] > 0)
+        return decoder(potentials), marginals(potentials)
+
+    if in_a_graph:
+        spec = tf.TensorSpec((None, None, K), name="emissions")
+        tag = tf.function(tag, input_signature=[spec], autograph=False)
+    tags, probabilities = tag(tf.zeros(shape))
+    assert (tags.shape, probabilities.shape) == (shape[:2], shape)
+
+
 @pytest.mark.prove
 def test_fit_under_xla_learns_the_same(data, unpadded):
     """XLA compiles the loss and its gradient, masks at the left included."""

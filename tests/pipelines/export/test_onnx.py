@@ -13,6 +13,8 @@ import rnnkit
 from pipelines import onnx_core
 from pipelines.errors import UserError
 from pipelines.export import export
+from pipelines.translation.model import TranslationModel
+from pipelines.translation.searching import searcher
 from tests.pipelines.served_toy import CARD, requests, toy
 from tests.zoo import CELLS
 
@@ -25,14 +27,15 @@ def session(function):
     return runtime.InferenceSession(content, providers=["CPUExecutionProvider"]), outputs
 
 
-def test_a_gated_cell_over_sequences_of_any_length():
-    """Both directions, with a mask: loops in the graph."""
-    check_sequences(rnnkit.PeepholeLSTMCell(4))
+@pytest.mark.parametrize("name", ["peephole_lstm", "min_gru"])
+def test_a_cell_over_sequences_of_any_length(name):
+    """Both directions, with a mask: loops in the graph, and what is parallel in time."""
+    check_sequences(CELLS[name]())
 
 
 @pytest.mark.prove
-@pytest.mark.parametrize("name", [name for name in CELLS if name not in ("min_gru", "min_lstm")])
-def test_every_cell_with_a_loop_over_sequences_of_any_length(name):
+@pytest.mark.parametrize("name", CELLS)
+def test_every_cell_over_sequences_of_any_length(name):
     """In ONNX Runtime, both directions, with a mask: the outputs are TensorFlow's."""
     check_sequences(CELLS[name]())
 
@@ -57,31 +60,73 @@ def check_sequences(cell):
         np.testing.assert_allclose(received, core(x, length), rtol=1e-4, atol=1e-5)
 
 
-def test_a_cell_that_is_parallel_in_time_over_a_fixed_number_of_steps(tmp_path):
-    """Over any number of steps it has no translation."""
-    layer = rnnkit.RNN(rnnkit.MinGRUCell(4), return_sequences=True)
-    core = tf.function(lambda x: layer(x), autograph=False)
-    static = {"x": tf.TensorSpec((2, 11, 3), name="x")}
-    onnx_core.write(core, static, {"x": tf.TensorSpec((None, None, 3))}, tmp_path / "core.onnx")
-    ours = runtime.InferenceSession(tmp_path / "core.onnx", providers=["CPUExecutionProvider"])
-    assert ours.get_inputs()[0].shape == [2, 11, 3]
-    x = np.random.default_rng(0).normal(size=(2, 11, 3)).astype("float32")
-    (received,) = ours.run(None, {"x": x})
-    np.testing.assert_allclose(received, layer(x), rtol=1e-4, atol=1e-5)
+def check_answers(core, asked, **specs):
+    """Asks with several batches, every input of a name."""
+    ours, outputs = session(core.get_concrete_function(**specs))
+    for inputs in asked:
+        received = ours.run(outputs, inputs)
+        for name, plain, other in zip(
+            outputs, tf.nest.flatten(core(**inputs)), received, strict=True
+        ):
+            np.testing.assert_allclose(other, plain, rtol=1e-5, atol=1e-5, err_msg=name)
 
 
-def test_the_potentials_of_a_crf():
-    """Its chain has no translation: `keras.ops.scan` reads and writes one list."""
-    crf = rnnkit.CRF(3)
-    crf.build((None, None, 3))
-    random = np.random.default_rng(1)
+def test_the_tags_and_probabilities_of_a_crf():
+    """The model of names: forbidden tags, padding, one step, and scores that need logarithms."""
+    tags, random = 3, np.random.default_rng(1)
+    crf = rnnkit.CRF(tags, constraints=rnnkit.crf_constraints(["O", "B-X", "I-X"]))
+    crf.build((None, None, tags))
     for weight in crf.trainable_variables:
         weight.assign(random.normal(size=weight.shape))
-    core = tf.function(lambda x: crf(x), autograph=False)
-    x = random.normal(size=(2, 6, 3)).astype("float32")
-    spec = tf.TensorSpec((None, None, 3), name="x")
-    ours, outputs = session(core.get_concrete_function(spec))
-    np.testing.assert_allclose(ours.run(outputs, {"x": x})[0], core(x), rtol=1e-5)
+    decoder, marginals = rnnkit.CRFDecoder(), rnnkit.CRFMarginals()
+
+    @tf.function(autograph=False)
+    def core(x, length):
+        potentials = crf(x, mask=tf.sequence_mask(length, tf.shape(x)[1]))
+        return {"tags": decoder(potentials), "probabilities": marginals(potentials)}
+
+    asked = []
+    for batch, steps, scale in ((1, 1, 1), (3, 7, 1), (2, 30, 100)):
+        x = (scale * random.normal(size=(batch, steps, tags))).astype("float32")
+        asked.append({"x": x, "length": random.integers(1, steps + 1, batch).astype("int32")})
+    x = tf.TensorSpec((None, None, tags), name="x")
+    check_answers(core, asked, x=x, length=tf.TensorSpec((None,), tf.int32, "length"))
+
+
+def test_a_beam_search():
+    """The model of translations: it forbids tokens by -inf, of which a product makes NaN."""
+    model = TranslationModel(
+        source_size=9,
+        target_size=8,
+        cell="gru",
+        units=4,
+        layers=1,
+        embedding=3,
+        attention="luong",
+        dropout=0.0,
+    )
+    model.build({"source": (None, None), "before": (None, None)})
+    random = np.random.default_rng(0)
+    for weight in model.trainable_variables:
+        weight.assign(random.normal(0, 0.7, weight.shape))
+    sources = [[[5, 2]], [[3, 4, 5, 8, 2], [7, 2, 0, 0, 0], [6, 6, 6, 2, 0]]]
+    asked = [{"source": np.array(source, np.int32)} for source in sources]
+    spec = tf.TensorSpec((None, None), tf.int32, "source")
+    check_answers(searcher(model, beam=3, n_best=2), asked, source=spec)
+
+
+def test_what_is_not_chosen_does_not_count():
+    """tf2onnx makes a sum of products of a choice, and NaN of an infinity."""
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 2), name="x")], autograph=False)
+    def choose(x):
+        return tf.where(x > 0, x, 1 / tf.zeros_like(x)), tf.where(x > 1, x > 3, x < 0)
+
+    x = np.array([[2.0, 4.0], [0.5, -1.0]], "float32")
+    ours, outputs = session(choose.get_concrete_function())
+    chosen, truths = ours.run(outputs, {"x": x})
+    assert chosen.tolist() == [[2.0, 4.0], [0.5, np.inf]]
+    assert truths.tolist() == [[False, True], [False, True]]
 
 
 def test_the_sign_of_zero_is_seen():

@@ -41,7 +41,7 @@ CRF = [
         ("nothing arrives", MARGINALS, "ops.transpose(arriving * share", "ops.transpose(share"),
         ("moves the other way round", GRADIENT, "tbi,tbj->bij", "tbi,tbj->bji"),
         ("moves in the padding", GRADIENT, "ops.where(real, u / safe, 0.0)", "u / safe"),
-        ("moves to the step itself", GRADIENT, "q[:-1], share[1:])", "q[1:], share[1:])"),
+        ("moves to the step itself", GRADIENT, "before, share)", "q, share)"),
     ),
     *slips(
         chain,
@@ -79,7 +79,12 @@ CRF = [
             "values + ops.take(into, following, axis=0)",
             "values",
         ),
-        ("forwards on the way back", BEST, ", reverse=True", ""),
+        (
+            "forwards on the way back",
+            BEST,
+            "ops.flip(values, axis=0), ops.flip(inside, axis=0)",
+            "values, inside",
+        ),
         (
             "sums for maxima",
             BEST,
