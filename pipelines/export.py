@@ -32,6 +32,11 @@ pad_variable_length_inputs: false
 ONNX_NOTE = """
 `core.onnx` is the numeric part for ONNX Runtime, numbers in and numbers out: what the SavedModel
 does with texts and names around it is up to its caller.
+
+    session = onnxruntime.InferenceSession("core.onnx")
+    for each in [*session.get_inputs(), *session.get_outputs()]:
+        print(each.name, each.type, each.shape)
+    session.run(None, {name: numpy_array, ...})
 """
 
 Requests = Mapping[str, Mapping[str, Any]]
@@ -94,6 +99,7 @@ def export(
         _check_alias(graph)
         description = {
             "labels": None if labels is None else list(labels),
+            "rate": served.rate,
             "signatures": saved_graph.signatures(graph),
         }
         if versions(folder) and not force:
@@ -204,24 +210,35 @@ def _refuse_change(last: Path, description: dict[str, Any]) -> None:
     way_out = "its clients would break. Choose another --name, or say --force."
     try:
         before = json.loads((last / "signature.json").read_text())
-        old = {"the labels": str(before["labels"]), **saved_graph.lines(before["signatures"])}
-    except (OSError, ValueError, LookupError, TypeError):
+        old = {**_meant(before), **saved_graph.lines(before["signatures"])}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         raise UserError(f"{last}: was not exported by rnnkit; {way_out}") from None
     signatures = saved_graph.lines(description["signatures"])
-    new = {"the labels": str(description["labels"]), **signatures}
+    new = {**_meant(description), **signatures}
     for key in {**old, **new}:
         was, is_now = old.get(key, "absent"), new.get(key, "absent")
         if was != is_now:
             raise UserError(f"{last}: {key}: was {was}, would be {is_now}; {way_out}")
 
 
+def _meant(description: dict[str, Any]) -> dict[str, str]:
+    """What the numbers mean that go in and come out."""
+    rate = description.get("rate")
+    return {
+        "the labels": str(description["labels"]),
+        **({} if rate is None else {"steps a second": f"{rate:g}"}),
+    }
+
+
 def _readme(card: str, description: dict[str, Any], onnx: bool) -> str:
     """The card, but for its pictures, which stay with the run; and the signatures."""
     text = re.sub(r"^!\[.*\n", "", card, flags=re.MULTILINE).rstrip()
     lines = saved_graph.lines(description["signatures"])
+    rate = description["rate"]
+    rate = "" if rate is None else f"{rate:g} steps of an input are a second.\n\n"
     rows = "".join(f"| {key} | {value} |\n" for key, value in lines.items())
     return (
-        f"{text}\n\n## Signatures\n\n| tensor | type and shape |\n| --- | --- |\n{rows}\n"
+        f"{text}\n\n## Signatures\n\n| tensor | type and shape |\n| --- | --- |\n{rows}\n{rate}"
         "`python client.py .` calls them and needs TensorFlow, nothing else. `sh client.sh` asks\n"
         "a server, `rnnkit serve` or TensorFlow Serving, and needs curl.\n"
         + (ONNX_NOTE if onnx else "")

@@ -71,6 +71,7 @@ class Served:
     core: Callable[..., Any]  # a tf.function, the numeric part: the `tpu_func` alias
     core_inputs: dict[str, tf.TensorSpec]  # its arguments by name, with static shapes
     client: str  # source of an example client that needs only TensorFlow
+    rate: float | None = None  # steps a second, where inputs that were measured in time have one
     tables: tuple[Any, ...] = ()  # layers that hold lookup tables; weights are found without
 
 

@@ -41,10 +41,11 @@ def application(models: Models, limits: Limits | None = None, demo: bool = False
         limits: on a request; `Limits()` by default.
         demo: True puts the page to try the models at `/`.
     """
-    answering = _Answering(models, limits or Limits())
+    limits = limits or Limits()
+    answering = _Answering(models, limits)
 
     async def try_them(request: Request) -> Response:
-        html = await anyio.to_thread.run_sync(page, models)
+        html = await anyio.to_thread.run_sync(page, models, limits)
         return HTMLResponse(html, headers=HEADERS)
 
     return Starlette(

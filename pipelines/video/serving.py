@@ -18,7 +18,9 @@ TYPICAL = 16  # frames that the compiled core is checked with, where the model t
 TRIED = 6  # frames of a clip with which an export is tried
 
 
-def served(model: VideoModel, labels: Sequence[str], frames: int | None, how: str) -> Served:
+def served(
+    model: VideoModel, labels: Sequence[str], frames: int | None, how: str, rate: float
+) -> Served:
     """`serving_default`: clips, (batch, T, height, width, colours) uint8 of the size and rate that
     the model was trained on, or vectors (batch, T, n) of floats; `length`, how many frames of a row
     are real, the others at its end. Which of them the model sees it decides itself.
@@ -76,6 +78,7 @@ def served(model: VideoModel, labels: Sequence[str], frames: int | None, how: st
             "steps": tf.TensorSpec((1,), tf.int32, name="steps"),
         },
         client=Path(__file__).with_name("client.py").read_text(encoding="utf-8"),
+        rate=rate if model.pictures else None,  # of vectors nobody told theirs
     )
 
 

@@ -358,7 +358,9 @@ class VideoTask(Task[Clip, VideoSettings], Answering):
         return showing.show(answers)
 
     def served(self, model: keras.Model) -> Served:
-        return serving.served(model, self.learnt["labels"], *self._sampling)
+        return serving.served(
+            model, self.learnt["labels"], *self._sampling, rate=self.settings.rate
+        )
 
     def requests(self, records: Sequence[Clip]) -> dict[str, dict[str, np.ndarray]]:
         return serving.requests(records, self.settings.bidirectional)

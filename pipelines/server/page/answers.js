@@ -2,6 +2,18 @@
 
 function short(text) { return text.length > 300 ? `${text.slice(0, 299)}\u2026` : text; }
 
+// [label, probability] of each answer; null where that does not tell what was answered.
+function likeliest(answers, labels) {
+  const found = answers.map(({ label, probability, probabilities, labels: own }) => {
+    if (typeof label === "string" && typeof probability === "number") return [label, probability];
+    const names = own || labels, shares = probabilities || [];
+    if (!names || !shares.length || names.length !== shares.length) return null;
+    const best = shares.indexOf(Math.max(...shares));
+    return [names[best], shares[best]];
+  });
+  return found.every(Boolean) ? found : null;
+}
+
 function parts(answer, labels) {
   const rest = { ...answer }, found = [];
   const take = (...names) => {
@@ -14,11 +26,18 @@ function parts(answer, labels) {
     take("start", "end", "probability");
     found.push({ kind: "tokens", tokens: tokens.map((token, i) => [token, tags[i]]).filter(([token]) => token) });
   }
+  if (rest.valid === true) take("valid");
   const names = rest.labels || labels;
-  if (Array.isArray(rest.probabilities) && names && names.length === rest.probabilities.length) {
+  if (names && typeof rest.probabilities?.[0] === "number" && names.length === rest.probabilities.length) {
     const [probabilities] = take("probabilities");
     take("labels", "probability", "label");
     found.push({ kind: "bars", bars: names.map((name, i) => [name, probabilities[i]]) });
+  }
+  const curves = ["over_time", "probabilities"].find((name) =>
+    names && Array.isArray(rest[name]) && Array.isArray(rest[name][0]) && rest[name][0].length === names.length);
+  if (curves) {
+    take(curves, "labels", ...(curves === "probabilities" ? ["label", "probability"] : []));
+    found.push({ kind: "curves", names, rows: answer[curves] });
   }
   if (rest.translations && rest.scores) {
     const [texts, scores] = take("translations", "scores");

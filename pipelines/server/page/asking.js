@@ -26,3 +26,12 @@ async function ask(model, rows, signature = "serving_default") {
   const outputs = model.outputs[signature];
   return answer.predictions.map((row) => outputs.length > 1 ? row : { [outputs[0]]: row });
 }
+
+const ROWS = 200; // in one request
+
+async function askAll(model, rows) {
+  const found = [];
+  for (let start = 0; start < rows.length; start += ROWS)
+    found.push(...(await ask(model, rows.slice(start, start + ROWS))));
+  return found;
+}

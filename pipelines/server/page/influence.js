@@ -1,6 +1,6 @@
 // --- what moved a verdict: the same question again and again, each time without one piece ---------
 
-const MOST_PIECES = 400, ROWS = 200;
+const MOST_PIECES = 400;
 
 // Where a model reads letters of a biological sequence: the letter that may be any of them.
 function hiddenLetter(text) {
@@ -27,11 +27,9 @@ function logOdds(p) {
 async function influences(model, name, text, probabilities) {
   const all = pieces(text), asked = all.filter(([, without]) => without !== null);
   if (asked.length > MOST_PIECES) return null;
-  const best = probabilities.indexOf(Math.max(...probabilities)), found = [];
-  for (let start = 0; start < asked.length; start += ROWS) {
-    const rows = asked.slice(start, start + ROWS).map(([, without]) => ({ [name]: without }));
-    found.push(...(await ask(model, rows)).map((answer) => answer.probabilities[best]));
-  }
+  const best = probabilities.indexOf(Math.max(...probabilities));
+  const answers = await askAll(model, asked.map(([, without]) => ({ [name]: without })));
+  const found = answers.map((answer) => answer.probabilities[best]);
   const whole = logOdds(probabilities[best]);
   return all.map(([piece, without]) => [piece, without === null ? 0 : whole - logOdds(found.shift())]);
 }

@@ -1,5 +1,6 @@
 // --- the page -------------------------------------------------------------------------------------
 
+// What a person fills in, and how its value is read.
 function field(name, kind) {
   const text = isText(kind), value = text ? kind.value : JSON.stringify(kind.value);
   const scalar = kind.shape.length === 1 && !text;
@@ -12,14 +13,12 @@ function field(name, kind) {
     box.value = await event.dataTransfer.files[0].text();
   };
   const label = element("label", {}, element("span", { textContent: `${name} (${kind.dtype})` }), box);
-  return text || scalar ? label
+  const made = text || scalar ? label
     : element("details", {}, element("summary", { textContent: name }), label);
+  return [made, () => read(name, kind, box.value)];
 }
 
-function rowOf(model, form) {
-  return Object.fromEntries(Object.entries(model.inputs)
-    .map(([name, kind]) => [name, read(name, kind, form.elements.namedItem(name).value)]));
-}
+const MOST_IN_FULL = 5; // sequences whose answers are shown with all labels
 
 // One text: its answer, and what moved it. Several sequences: an answer each, and what they share.
 async function showAnswers(model, row, result) {
@@ -27,10 +26,12 @@ async function showAnswers(model, row, result) {
   const only = names.length === 1 && isText(model.inputs[names[0]]) ? names[0] : null;
   const asked = only ? sequences(row[only]) : [["", null]];
   const rows = only ? asked.map(([, text]) => ({ [only]: text })) : [row];
-  const answers = await ask(model, rows);
+  const answers = await askAll(model, rows);
   const put = (part) => result.append(SHOW[part.kind](part));
   result.replaceChildren();
-  answers.forEach((answer, i) => {
+  const listed = answers.length > MOST_IN_FULL && likeliest(answers, model.labels);
+  if (listed) put({ kind: "list", rows: listed.map((row, i) => [asked[i][0], ...row]) });
+  else answers.forEach((answer, i) => {
     if (asked[i][0]) put({ kind: "text", text: asked[i][0] });
     parts(answer, model.labels).forEach(put);
   });
@@ -49,16 +50,22 @@ async function showAnswers(model, row, result) {
 
 function section(model) {
   const result = element("output");
-  const fields = Object.entries(model.inputs).map(([name, kind]) => [kind, field(name, kind)]);
-  const small = fields.filter(([kind]) => kind.shape.length === 1 && !isText(kind));
+  const counted = (frames) => {
+    const length = form.elements.namedItem("length");
+    if (length) length.value = frames;
+  };
+  const fields = Object.entries(model.inputs).map(([name, kind]) => [name, kind, ...(isFilm(kind)
+    ? filmField(name, kind, model.rate || RATE, model.body_bytes, counted) : field(name, kind))]);
+  const rowOf = () => Object.fromEntries(fields.map(([name, , , value]) => [name, value()]));
+  const small = fields.filter(([, kind]) => kind.shape.length === 1 && !isText(kind));
   const form = element("form", {},
-    ...fields.filter((each) => !small.includes(each)).map(([, made]) => made),
-    element("div", { className: "numbers-row" }, ...small.map(([, made]) => made)),
+    ...fields.filter((each) => !small.includes(each)).map(([, , made]) => made),
+    element("div", { className: "numbers-row" }, ...small.map(([, , made]) => made)),
     element("button", { textContent: "Ask" }));
   const attempt = async (work) => {
     result.className = "";
     result.replaceChildren("...");
-    try { await work(rowOf(model, form)); } catch (error) {
+    try { await work(rowOf()); } catch (error) {
       result.className = "error";
       result.replaceChildren(error.message);
     }

@@ -6,6 +6,7 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+const COLOURS = ["#3b6fd4", "#d43b3b", "#2a9d4a", "#e0a020", "#8a4fc0", "#1f9fb5", "#c2578e", "#7a6a4f"];
 const LETTERS = { A: "#2a9d4a", C: "#3b6fd4", G: "#e0a020", T: "#d43b3b", U: "#d43b3b" };
 
 const SHOW = {
@@ -17,6 +18,20 @@ const SHOW = {
     return element("div", { className: "bar" }, element("span", { textContent: name }),
       element("span", {}, bar), element("span", { textContent: share.toFixed(3) }));
   })),
+  list: ({ rows }) => element("table", {}, ...rows.map(([name, label, probability]) =>
+    element("tr", {}, ...[name, label, probability.toFixed(3)].map((textContent) => element("td", { textContent }))))),
+  curves: ({ names, rows }) => {
+    const last = rows[rows.length - 1], order = names.map((_, i) => i).sort((a, b) => last[b] - last[a]);
+    const drawn = order.slice(0, COLOURS.length), canvas = element("canvas", { className: "curves", width: 800, height: 160 });
+    drawCurves(canvas, drawn.map((i) => rows.map((row) => row[i])));
+    const legend = drawn.map((i, k) => {
+      const mark = element("i");
+      mark.style.background = COLOURS[k];
+      return element("span", { className: "legend" }, mark, names[i]);
+    });
+    return element("figure", {}, canvas, element("figcaption", {},
+      `probability after each of ${rows.length} frames: `, ...legend));
+  },
   tokens: ({ tokens }) => element("p", {}, ...tokens.map(([token, tag]) => {
     const entity = tag && tag !== "O";
     const word = element("span", { className: entity ? "entity" : "", textContent: token });
@@ -61,6 +76,22 @@ function rollPicture(steps) {
     }));
   };
   return { canvas, draw };
+}
+
+// Curves from 0 at the bottom to 1 at the top, the first one above the others.
+function drawCurves(canvas, curves) {
+  const context = canvas.getContext("2d"), { width, height } = canvas;
+  const y = (share) => 3 + (1 - share) * (height - 6);
+  context.fillStyle = "#8884";
+  for (const share of [0, 0.5, 1]) context.fillRect(0, y(share), width, 1);
+  context.lineWidth = 3;
+  context.lineJoin = "round";
+  curves.map((shares, k) => [shares, k]).reverse().forEach(([shares, k]) => {
+    context.strokeStyle = COLOURS[k];
+    context.beginPath();
+    [...shares, shares[shares.length - 1]].forEach((share, t) => context.lineTo((t * width) / shares.length, y(share)));
+    context.stroke();
+  });
 }
 
 // Letters stacked, each as high as its number; those below zero hang under the line.

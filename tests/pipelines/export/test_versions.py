@@ -29,14 +29,17 @@ def test_a_second_export_is_version_2_and_another_signature_needs_force(
     """A client of the last version goes on working, unless its owner says otherwise."""
     shutil.copytree(version, tmp_path / "toy" / "9")
 
-    def go(units, **more):
-        return export(toy(units), requests(), root=tmp_path, name="toy", card=CARD, **more)
+    def go(units, rate=None, **more):
+        served = toy(units, rate=rate)
+        return export(served, requests(), root=tmp_path, name="toy", card=CARD, **more)
 
     assert go(5).name == "10"
     with pytest.raises(UserError, match=r"toy/10: .*was float32 \(\?, 5\).*\(\?, 6\).*--force"):
         go(6)
     with pytest.raises(UserError, match=r"the labels: was None, would be \['a', 'b'\].*--force"):
         go(5, labels=["a", "b"])
+    with pytest.raises(UserError, match=r"steps a second: was absent, would be 12.5;.*--force"):
+        go(5, rate=12.5)
     assert versions(tmp_path / "toy") == [9, 10]
     assert go(6, labels=["a", "b"], force=True).name == "11"
     assert sorted(each.name for each in (tmp_path / "toy").iterdir()) == ["10", "11", "9"]

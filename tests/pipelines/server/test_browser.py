@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import re
 import shutil
@@ -12,6 +14,7 @@ import tensorflow as tf
 
 from pipelines import warmup
 from pipelines.server.models import Models
+from pipelines.video.decoding import Look, decode
 from tests.pipelines.server.served import SPEC, running
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
@@ -50,6 +53,14 @@ def names(sentence):
 def translate(text):
     translations = tf.stack([tf.strings.upper(text), text], axis=1)
     return {"translations": translations, "scores": tf.zeros_like(translations, "float32") - 0.25}
+
+
+def red_or_blue(clip, length):
+    """How much of the film is red, and how much it was up to each frame."""
+    shares = tf.reduce_mean(tf.cast(clip, tf.float32), axis=[2, 3]) / 255
+    shares = shares / tf.reduce_sum(shares + 1e-6, axis=-1, keepdims=True)
+    red = tf.cumsum(shares[..., 0], axis=1) / (1 + tf.range(tf.shape(clip)[1], dtype=tf.float32))
+    return {**chosen(1 - red[:, -1]), "over_time": tf.stack([red, 1 - red], axis=-1)}
 
 
 NUMBERS = {
@@ -92,6 +103,7 @@ FEW = {
     "seed": np.array([1], np.int32),
 }
 ROLL = {"primer": SPEC([None, None, 88], tf.uint8), "primer_length": SPEC([None], tf.int32)}
+CLIP = {"clip": SPEC([None, None, 6, 10, 3], tf.uint8), "length": SPEC([None], tf.int32)}
 MODELS = {  # {name: (signatures with their inputs, a request)}
     "verdict": (
         {"serving_default": (verdict, {"text": TEXT})},
@@ -108,6 +120,10 @@ MODELS = {  # {name: (signatures with their inputs, a request)}
     "translate": (
         {"serving_default": (translate, {"text": TEXT})},
         {"text": np.array(["3 May 2021"], object)},
+    ),
+    "film": (
+        {"serving_default": (red_or_blue, CLIP)},
+        {"clip": np.full((1, 4, 6, 10, 3), 90, np.uint8), "length": np.array([4], np.int32)},
     ),
     "chorale": (
         {
@@ -145,6 +161,8 @@ def port(tmp_path_factory):
         folder = root / name / "1"
         tf.saved_model.save(module, str(folder), {key: getattr(module, key) for key in signatures})
         warmup.write(folder, name, {"serving_default": request})
+        if name == "film":
+            (folder / "signature.json").write_text(json.dumps({"labels": None, "rate": 5}))
     models = Models(root, print)
     models.look()
     with running(models, demo=True) as port:
@@ -215,6 +233,17 @@ def panel(browser):
     return Panel
 
 
+DROP = """
+const [place, name, content] = arguments, data = new DataTransfer();
+data.items.add(new File([Uint8Array.from(atob(content), (c) => c.charCodeAt(0))], name));
+place.dispatchEvent(new DragEvent('drop', {dataTransfer: data, cancelable: true}));
+"""
+
+
+def drop(browser, place, file):
+    browser.execute_script(DROP, place, file.name, base64.b64encode(file.read_bytes()).decode())
+
+
 def test_words_that_moved_the_verdict_are_coloured(panel):
     form = panel("verdict")
     form.fill("text", "a lovely, dull film")
@@ -235,14 +264,11 @@ def test_tags_stand_under_the_words_of_a_sentence(panel):
     assert [each.text for each in form.all(".entity")] == ["Ada"]
 
 
-def test_a_dropped_fasta_is_answered_and_drawn(panel, browser):
+def test_a_dropped_fasta_is_answered_and_drawn(panel, browser, tmp_path):
     form = panel("promoter")
-    browser.execute_script(
-        "const data = new DataTransfer(); data.items.add(new File([arguments[1]], 'two.fa'));"
-        "arguments[0].dispatchEvent(new DragEvent('drop', {dataTransfer: data, cancelable: true}))",
-        form.all("textarea")[0],
-        FASTA,
-    )
+    file = tmp_path / "two.fa"
+    file.write_text(FASTA)
+    drop(browser, form.all("textarea")[0], file)
     form.wait(lambda: form.all("textarea")[0].get_attribute("value") == FASTA)
     form.press("Ask")
     form.wait(lambda: len(form.all("canvas.logo")) == 2)
@@ -250,6 +276,42 @@ def test_a_dropped_fasta_is_answered_and_drawn(panel, browser):
     assert "information in 2 sequences" in form.text()
     assert "letters of one that spoke for the answer" in form.text()
     assert form.colours("canvas.logo") > 4  # letters, not one block
+
+
+def test_a_dropped_film_is_read_as_training_reads_it(panel, browser, tmp_path):
+    """Frames at the model's rate and size, their probabilities, and their course over time."""
+    av = pytest.importorskip("av", reason="the extra video is not installed")
+    file = tmp_path / "red then blue.webm"
+    with av.open(str(file), "w") as container:
+        stream = container.add_stream("libvpx", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 40, 24, "yuv420p"
+        for k in range(10):
+            pixels = np.zeros((24, 40, 3), np.uint8)
+            pixels[..., 0 if k < 5 else 2] = 100 + 15 * k
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels)))
+        container.mux(stream.encode())
+    form = panel("film")
+    assert "an example of 4 frames" in form.all("figure.film")[0].text
+    drop(browser, form.all("figure.film")[0], file)
+    form.wait(lambda: "red then blue.webm: 5 frames" in form.all("figure.film")[0].text)
+    assert form.colours("canvas.strip") > 4
+    form.press("Ask")
+    form.wait(lambda: form.all("canvas.curves"))
+    assert "after each of 5 frames" in form.text()
+    expected = list(decode(file, Look(10, 6, "rgb", 5.0)))
+    answer = red_or_blue(tf.constant([expected]), tf.constant([5]))["probabilities"][0]
+    shown = [float(bar.text.split()[-1]) for bar in form.all(".bar")]
+    np.testing.assert_allclose(shown, answer, atol=0.02)
+    assert 0.5 < shown[0] < 0.7  # three frames of five were red
+
+
+def test_what_is_no_film_is_told(panel, browser, tmp_path):
+    form, file = panel("film"), tmp_path / "notes.txt"
+    file.write_text("no film")
+    drop(browser, form.all("figure.film")[0], file)
+    form.wait(lambda: "notes.txt: this browser cannot decode" in form.all("figure.film")[0].text)
+    form.press("Ask")  # what was there before is still there
+    form.wait(lambda: form.all(".bar"))
 
 
 def test_a_chorale_grows_is_seen_and_heard(panel, browser):

@@ -71,8 +71,11 @@ const same = (a, b) => { if (JSON.stringify(a) !== JSON.stringify(b))
   throw new Error(JSON.stringify(a) + " is not " + JSON.stringify(b)); };
 same(parts({label: "y", labels: ["x", "y"], probabilities: [0.2, 0.8], probability: 0.8}, null),
   [{kind: "bars", bars: [["x", 0.2], ["y", 0.8]]}]);
-same(parts({label: "y", probabilities: [0.2, 0.8], valid: true}, ["x", "y"]),
-  [{kind: "bars", bars: [["x", 0.2], ["y", 0.8]]}, {kind: "note", text: "valid: true"}]);
+same(parts({label: "y", probabilities: [0.2, 0.8], valid: false}, ["x", "y"]),
+  [{kind: "bars", bars: [["x", 0.2], ["y", 0.8]]}, {kind: "note", text: "valid: false"}]);
+same(likeliest([{probabilities: [0.2, 0.8]}, {label: "x", probability: 1}], ["x", "y"]),
+  [["y", 0.8], ["x", 1]]);
+same(likeliest([{probabilities: [0.2, 0.8]}, {text: "x"}], ["x", "y"]), null);
 same(parts({tokens: ["Ada", "went", ""], tags: ["B-PER", "O", ""], start: [], end: []}, ["O"]),
   [{kind: "tokens", tokens: [["Ada", "B-PER"], ["went", "O"]]}]);
 same(parts({text: "grown"}, null), [{kind: "text", text: "grown"}]);
@@ -88,6 +91,12 @@ same(pieces("ACGTACGT")[1], ["C", "ANGTACGT"]);
 same(information(["AC", "AG"]).map((column) => column.map(([letter]) => letter)),
   [["A"], ["C", "G"]]);
 same(information(["AAAC", "AAAG"])[0][0][1].toFixed(3), Math.log2(3).toFixed(3));
+same(parts({labels: ["x", "y"], probabilities: [[1, 0], [0, 1]], label: ["x", "y"]}, null),
+  [{kind: "curves", names: ["x", "y"], rows: [[1, 0], [0, 1]]}]);
+same(parts({labels: ["x", "y"], probabilities: [0, 1], over_time: [[1, 0], [0, 1]]}, null)
+  .map((part) => part.kind), ["bars", "curves"]);
+same(picture({data: new Uint8Array([9, 9, 9, 255, 0, 0, 255, 255])}, 1, 1), [[[9]], [[29]]]);
+same(mostFrames({shape: [null, null, 2, 3, 3]}, 1000), 10);
 same(read("x", {dtype: "int32", shape: [null]}, "3"), 3);
 """
 

@@ -100,6 +100,8 @@ def test_the_export_answers_like_the_run(discs, tmp_path):
     clips = discs.data().parts["test"][:3]
     expected = discs.predict(clips)
     version = discs.export(root=tmp_path)
+    assert json.loads((version / "signature.json").read_text())["rate"] == 10
+    assert "10 steps of an input are a second." in (version / "README.md").read_text()
     model = tf.saved_model.load(str(version))
     frames = np.stack([clip.frames() for clip in clips])
     assert frames.dtype == np.uint8
