@@ -11,6 +11,7 @@ from pipelines.figures import save_figure
 from tuning.results import Comparison
 
 POINTS = 200  # of a curve
+MANY = 5  # cells above which bands are faint, because they cover each other
 
 
 def draw_curves(comparison: Comparison, path: Path) -> None:
@@ -21,6 +22,7 @@ def draw_curves(comparison: Comparison, path: Path) -> None:
     """
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
+    shade = 0.2 if len(comparison.lines) <= MANY else 0.07
     for axes, unit in zip(panels, ("updates", "seconds"), strict=True):
         for number, line in enumerate(comparison.lines):
             runs = _runs(comparison, line.contender.name, unit)
@@ -33,7 +35,7 @@ def draw_curves(comparison: Comparison, path: Path) -> None:
             single = "o" if grid[0] == grid[-1] else None  # of runs with one epoch
             label = line.contender.name
             axes.step(grid, mean, where="post", color=colour, marker=single, label=label)
-            band = {"step": "post", "color": colour, "alpha": 0.2, "lw": 0}
+            band = {"step": "post", "color": colour, "alpha": shade, "lw": 0}
             axes.fill_between(grid, mean - spread, mean + spread, **band)
         axes.set_xlabel("updates of the weights" if unit == "updates" else "seconds of training")
         axes.grid(alpha=0.3)

@@ -64,7 +64,7 @@ class Request:
         """In words."""
         words = "" if self.seconds is None else f", {self.seconds:g} s of training each"
         if self.study is not None:
-            return f"the sizes of the paper{words}"
+            return f"the sizes of the study{words}"
         if self.parameters is None:
             return f"equal units{words}"
         part = "recurrent parameters" if self.parameters_of == RECURRENT else "parameters"

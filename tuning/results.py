@@ -121,6 +121,11 @@ class Comparison:
             remarks.append(
                 "one run a cell: nothing can be said of noise. Add --repeats 5 to the command"
             )
+        elif most == 2:
+            remarks.append(
+                "two runs a cell: two differences that happen to be alike look certain. Add "
+                "--repeats 5 to the command"
+            )
         for line in self.lines:
             for seed, reason in line.failed.items():
                 remarks.append(f"{line.contender.name}, seed {seed}, is left out: {reason}")

@@ -78,6 +78,7 @@ def test_the_report_is_complete(compared):
     text = (compared.folder / "README.md").read_text()
     assert "| lstm |" in text
     assert "cannot be told from noise" in text
+    assert "two runs a cell: two differences that happen to be alike look certain" in text
     assert "Settings besides the task's own: epochs = 2." in text
     with (compared.folder / "runs.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -200,16 +201,17 @@ def test_another_comparison_in_the_folder_is_refused(compared, tmp_path):
 def test_gated_cells_are_better_where_memory_is_needed(tmp_path, capsys, record_property):
     """Planted truth: on copy, ten repeats say with p < 0.01 that gated cells are ahead.
 
-    Nets of equal size have 800 updates to get below the loss of a net without memory.
+    Nets of equal size have 400 updates to get below the loss of a net without memory.
     """
     memoryless = 10 * np.log(8) / 40
     words = "compare copy --cells vanilla,lstm,gru --repeats 10 --length 20 --parameters 10000"
     words += " --train-size 3200 --valid-size 256 --test-size 256 --batch-size 32"
-    words += f" --learning-rate 0.01 --epochs 8 --json --folder {tmp_path / 'c'}"
+    words += f" --learning-rate 0.01 --epochs 4 --json --folder {tmp_path / 'c'}"
     assert main(words.split()) == 0
     answer = json.loads(capsys.readouterr().out)
     means = {cell["cell"]: cell["mean"] for cell in answer["cells"]}
-    assert means["vanilla"] > 0.9 * memoryless > max(means["lstm"], means["gru"])
+    assert means["vanilla"] > 0.98 * memoryless
+    assert max(means["lstm"], means["gru"]) < 0.95 * memoryless
     for gated in ("lstm", "gru"):
         (test,) = [t for t in answer["tests"] if {t["a"], t["b"]} == {"vanilla", gated}]
         assert test["p_holm"] < 0.01
