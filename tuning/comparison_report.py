@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.files import replacing, write_json
+from pipelines.run import task_class
 from pipelines.tables import to_json, write_csv
 from tuning.comparison_plots import draw_curves
 from tuning.results import Comparison, Line
@@ -142,7 +143,9 @@ def _published(comparison: Comparison, name: str) -> str:
 
 
 def _test_metrics(comparison: Comparison) -> list[str]:
-    return list(dict.fromkeys(name for line in comparison.lines for name in line.metrics("test")))
+    """The task's own; what it scores besides, such as the ends of intervals, is in the files."""
+    found = {name for line in comparison.lines for name in line.metrics("test")}
+    return [name for name in task_class(comparison.task).metrics if name in found]
 
 
 def _spread(value: dict[str, float | None] | None) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipelines import report
 from pipelines.files import replacing, write_json
-from pipelines.run import Run
+from pipelines.run import Run, task_class
 from pipelines.tables import to_json, write_csv
 from tuning import search_plots
 from tuning.importance import LEAST, Importance, importance
@@ -62,8 +62,8 @@ def remarks(search: Search) -> list[str]:
     elif default is not None:
         lines[0] += f"; the task's own settings reach {default['score']:.4g}"
     for part, metrics in search.metrics.items():
-        words = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
-        lines.append(f"{part}: {words}")
+        known = [name for name in task_class(search.request.task).metrics if name in metrics]
+        lines.append(f"{part}: {', '.join(f'{name} {metrics[name]:.4g}' for name in known)}")
     failed = len(search.rows) - len(search.done)
     if failed:
         lines.append(f"{failed} of {len(search.rows)} trials failed; trials.csv has the reasons")
