@@ -98,7 +98,7 @@ def narrowed(space: HyperParameters, narrowing: Narrowing, defaults: Settings) -
     return result
 
 
-def in_words(space: HyperParameters) -> list[str]:
+def space_in_words(space: HyperParameters) -> list[str]:
     """A space as a user says it: `cell=gru,lstm`, `learning_rate=0.0001:0.01:log`."""
     words = []
     for each in space.space:

@@ -157,7 +157,7 @@ def carry_out(
         sources.tell(loaded, board.say)
     with locked(request.path, "--folder"), ExitStack() as stack:
         plan = open_plan(request.path, "search", request.identity)
-        board.say(f"searched: {' '.join(narrowing.in_words(request.space))}")
+        board.say(f"searched: {' '.join(narrowing.space_in_words(request.space))}")
         plan.setdefault("id", uuid.uuid4().hex)
         write_json(request.path / "plan.json", plan)
         runner = runner or stack.enter_context(Worker())

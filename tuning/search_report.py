@@ -12,7 +12,7 @@ from pipelines.run import Run, task_class
 from pipelines.tables import to_json, write_csv
 from tuning import search_plots
 from tuning.importance import LEAST, Importance, importance
-from tuning.narrowing import in_words
+from tuning.narrowing import space_in_words
 from tuning.search_results import DEFAULT, Search
 
 SHOWN = 10  # trials in the report's table
@@ -129,7 +129,7 @@ def _report(search: Search, found: Importance | None, paths: list[Path]) -> list
         f"{request.data or 'embedded data'}. Fixed: {_fixed(request.narrowing.fixed)}. "
         "Searched, in the words of `--choose` and `--range`:",
         "",
-        *(f"    {words}" for words in in_words(request.space)),
+        *(f"    {words}" for words in space_in_words(request.space)),
         "",
         *(f"- {line}." for line in remarks(search)),
         "",
