@@ -27,9 +27,14 @@ def read(folder: Path) -> MetaGraphDef:
     file = folder / "saved_model.pb"
     try:
         return SavedModel.FromString(file.read_bytes()).meta_graphs[0]
-    except (OSError, DecodeError, IndexError):
+    except (OSError, DecodeError, IndexError) as error:
+        found = "a folder without it" if folder.is_dir() else "a file"
+        if not folder.exists():
+            found = "no such folder"
+        elif not isinstance(error, OSError):
+            found = "a damaged one"
         raise UserError(
-            f"{folder}: expected a SavedModel, a folder with saved_model.pb. "
+            f"{folder}: expected a SavedModel, a folder with saved_model.pb. Received: {found}. "
             "Make one with: rnnkit export RUN"
         ) from None
 

@@ -77,6 +77,9 @@ def _usage(error: typer.TyperException) -> str:
     if parameter is not None and details is not None:
         found = details()[0]
         rule = found["msg"].partition(",")[0].replace("Input should be", "must be")
+        _, among, choices = found["msg"].partition(" is not one of ")
+        if among:
+            rule = f"must be one of {choices.rstrip('.')}"
         return f"{parameter.opts[0]} {rule}. Received: {found['input']}."
     context = getattr(error, "ctx", None)
     if not words or context is None:

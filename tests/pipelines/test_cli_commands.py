@@ -193,7 +193,9 @@ DOORS = {
     "generate {run} --length 4 --out {tmp}": "{tmp}: expected a file name. Received: a folder",
     "export {run} --root {junk}": "{junk}",
     "export {run} --root {tmp} --name a/b": "",
+    "export {run} --weights half": "--weights must be one of 'float32', 'float16'. Received: half.",
     "inspect {tmp}": "{tmp}: expected a SavedModel",
+    "inspect {tmp}/none": "{tmp}/none: expected a SavedModel",
     "inspect {junk}": "{junk}: expected a SavedModel",
 }
 

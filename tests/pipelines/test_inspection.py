@@ -109,14 +109,22 @@ def test_without_requests_no_latency(folder, tmp_path):
     assert (seen["latency"], seen["parameters"], seen["signatures"]) == ({}, 0, {})
 
 
-@pytest.mark.parametrize("content", [None, b"", b"no protocol buffer at all"])
-def test_no_saved_model_is_one_clear_line(content, tmp_path):
+@pytest.mark.parametrize(
+    ("content", "received"),
+    [
+        (None, "a folder without it"),
+        (b"", "a damaged one"),
+        (b"no protocol buffer at all", "a damaged one"),
+    ],
+)
+def test_no_saved_model_is_one_clear_line(content, received, tmp_path):
     if content is not None:
         (tmp_path / "saved_model.pb").write_bytes(content)
-    with pytest.raises(UserError, match=r"expected a SavedModel.*rnnkit export RUN") as caught:
+    expected = rf"expected a SavedModel.* Received: {received}\. .*rnnkit export RUN"
+    with pytest.raises(UserError, match=expected) as caught:
         inspect(tmp_path)
     assert "\n" not in str(caught.value)
-    with pytest.raises(UserError, match="expected a SavedModel"):
+    with pytest.raises(UserError, match=r"expected a SavedModel.* Received: no such folder"):
         inspect(tmp_path / "nowhere")
 
 
