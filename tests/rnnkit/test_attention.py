@@ -72,7 +72,7 @@ def test_each_form_is_its_equations(name):
 @pytest.mark.parametrize("name", FORMS)
 def test_alignments_sum_to_one_and_padding_has_none(name):
     """Whatever stands in the padding, and however large the scores are."""
-    layer, query = FORMS[name](), RANDOM.normal(size=(3, 2, M)) * 100
+    layer, query = FORMS[name](), RANDOM.normal(size=(3, 2, M)) * 1e6
     masked = np.where(MASK[..., None], MEMORY, np.nan)
     context, weights = layer(query, masked, memory_mask=MASK, return_alignments=True)
     weights = np.array(weights)
