@@ -170,7 +170,7 @@ DOORS = {
     "train music --data {tmp}/none --run {tmp}/r": "{tmp}/none: ",
     "train music --data {tmp} --run {tmp}/r": "{tmp}: no music found",
     "train music --data {junk} --run {tmp}/r": "",
-    "train music --data {rolls} --run {junk}": "{junk}: expected a folder. Received: a file. Use --run NEW.",
+    "train music --data {rolls} --run {junk}": "{junk}: expected a folder. Received: a file.",
     "train music --data {rolls} --run {tmp}/r --seed 4294967296": "--seed must be at most",
     "train music --data {rolls} --run {run} --units 9": "{run}: was trained with units 8",
     "train music --data {rolls} --run {tmp}/r --init {tmp}": "{tmp}: expected the folder of a run",
