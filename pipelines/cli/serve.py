@@ -24,6 +24,8 @@ def serve(
     """Serves exported models with TensorFlow Serving's REST interface, to try them."""
     for module in ("starlette", "uvicorn", "orjson"):
         require(module, "serve")
+    if demo:
+        require("gradio", "demo")
     answers = sys.stdout
     with quiet.work():
         from pipelines.server.running import serve as run

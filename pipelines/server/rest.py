@@ -15,10 +15,9 @@ from google.protobuf import json_format  # type: ignore[import-untyped]
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from pipelines.server.demo import HEADERS, page
 from pipelines.server.errors import RequestError
 from pipelines.server.limits import Limits
 from pipelines.server.models import Models
@@ -43,18 +42,16 @@ def application(models: Models, limits: Limits | None = None, demo: bool = False
     """
     limits = limits or Limits()
     answering = _Answering(models, limits)
-
-    async def try_them(request: Request) -> Response:
-        html = await anyio.to_thread.run_sync(page, models, limits)
-        return HTMLResponse(html, headers=HEADERS)
-
-    return Starlette(
-        routes=[
-            *([Route("/", try_them)] if demo else []),
-            Route("/{path:path}", answering.request, methods=_METHODS),
-        ],
+    paths = "/v1{path:path}" if demo else "/{path:path}"
+    found = Starlette(
+        routes=[Route(paths, answering.request, methods=_METHODS)],
         exception_handlers={HTTPException: _unknown},  # a method that HTTP does not have
     )
+    if demo:
+        from pipelines.demo.mounting import mount  # of another extra, and slow to import
+
+        mount(found, models, limits)
+    return found
 
 
 class _Answering:

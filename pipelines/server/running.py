@@ -73,7 +73,7 @@ def configuration(
         http=protocol(limits),
         log_level="error",  # its warnings are about clients' mistakes, which get an answer
         access_log=False,
-        lifespan="off",
+        lifespan="on" if demo else "off",  # the page has work of its own to begin and to end
         timeout_keep_alive=60,  # longer than the pauses of a client that reuses connections
         timeout_graceful_shutdown=5,
     )
