@@ -19,7 +19,7 @@ from pipelines.dna.simulation import simulate
 from pipelines.errors import UserError
 from pipelines.task import Dropped, Reading
 
-SHUFFLED = "shuffled"
+POSITIVE, SHUFFLED = "positive", "shuffled"  # classes of positives alone, whose file names none
 KINDS = (
     f"a FASTA file ({', '.join(SUFFIXES)}), a folder with one a class, a table (.csv, .tsv) with "
     "the columns sequence,label, or a .bed file with --genome, each also as .gz"
@@ -171,7 +171,7 @@ def _fasta(path: Path, settings: DNASettings, labelled: bool) -> Iterator[Row | 
         if isinstance(entry, Dropped):
             yield entry
             continue
-        label = stem(path) if pattern is None and labelled else None
+        label = POSITIVE if pattern is None and labelled else None
         if pattern is not None:
             label = _found(pattern, entry.header)
             if label is None and labelled:
@@ -221,7 +221,7 @@ def _bed(path: Path, settings: DNASettings, labelled: bool) -> Iterator[Row | Dr
             if named:
                 yield Dropped(record.name, "no label in the fourth column (name)")
             else:
-                yield None, dataclasses.replace(record, label=stem(path))
+                yield None, dataclasses.replace(record, label=POSITIVE)
         else:
             yield None, record
 

@@ -81,8 +81,8 @@ class DNASettings(Settings):
     )
     negatives: str = setting(
         "given",
-        "given, or shuffle: sequences of one class get shuffled copies with the same dinucleotides "
-        "as the other class",
+        "given, or shuffle: sequences of one class (positive, where nothing names it) get shuffled "
+        "copies with the same dinucleotides as the other class (shuffled)",
         choices=("given", "shuffle"),
         reading=True,
     )

@@ -153,10 +153,21 @@ def test_shuffled_negatives_are_said_and_stay_with_their_originals(write):
     fasta = write("tata.fa", ">a\nACGATTACAGGATCA\n>b\nTTGACATATAATGGC\n>c\nAAAA\n")
     found = read(fasta, negatives="shuffle")
     records = found.parts["all"]
-    assert [r.label for r in records] == ["tata"] * 3 + ["shuffled"] * 2
+    assert [r.label for r in records] == ["positive"] * 3 + ["shuffled"] * 2
     assert records[0].group == records[3].group != records[1].group
     assert "Altschul and Erickson" in found.remarks[0]
     assert "1 sequences have no other order" in found.remarks[1]
+
+
+def test_positives_alone_are_one_class_whatever_their_file_is_called(write):
+    """A model of peaks.fa could neither be tested nor evaluated on new.fa."""
+    letters = "ACGATTACAGGATCA"
+    fasta, bed = write("new.fa", f">a\n{letters}\n"), write("new.bed", "a\t0\t15\n")
+    model = {"labels": ["positive", "shuffled"], "length": 15, "pool": 1}
+    for source, genome in ((fasta, None), (bed, str(fasta))):
+        settings = DNASettings(negatives="shuffle", genome=genome)
+        found = DNATask(settings, model).read(str(source))
+        assert [r.label for r in found.parts["all"]] == model["labels"]
 
 
 @pytest.mark.parametrize(
