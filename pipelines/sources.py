@@ -47,7 +47,8 @@ def load(
         task: reads the source.
         source: str, a path or `tfds:NAME`; None: the task's embedded default.
         valid, test: str, further sources for these parts. Of a source with parts of its own, the
-            part of that name; of any other, everything.
+            part of that name; of any other, everything. What of it belongs to records of another
+            part stays where it was given, and is told as a leak.
 
     Raises:
         UserError: nothing can be read, there are too few groups to split, or the task refuses the
@@ -61,6 +62,8 @@ def load(
         if further is not None:
             reading = readings[part] = task.read(further)
             parts[part] = _records(reading, part)
+    if len(readings) > 1:
+        parts = task.linked(parts)
     parts = _divided(task, parts, readings["train"].description)
     task.check_parts(parts)
     return Data(

@@ -105,6 +105,11 @@ class Task(abc.ABC, Generic[R, S]):
             UserError: nothing usable is left, or the source is none of the known kinds.
         """
 
+    def linked(self, parts: dict[str, list[R]]) -> dict[str, list[R]]:
+        """The same records, read from several sources, with groups that hold over all of them: for
+        a task that finds groups by comparing records, which `read` can do in one source alone."""
+        return parts
+
     def check_parts(self, parts: Mapping[str, Sequence[R]]) -> None:
         """Looks at "train", "valid" and "test" together, before anything is learnt.
 

@@ -58,7 +58,7 @@ def read_labelled(source: str | None, settings: DNASettings) -> Reading[BioSeque
     if told and "train" not in parts:
         raise UserError(f"{source}: expected a part train beside {', '.join(sorted(parts))}.")
     remarks: list[str] = []
-    parts = _grouped(parts, settings.alphabet)
+    parts = grouped(parts, settings.alphabet)
     if settings.negatives == "shuffle":
         parts = _with_shuffles(source, parts, settings, remarks)
     if settings.test_chromosomes or settings.valid_chromosomes:
@@ -265,7 +265,8 @@ def _simulated(settings: DNASettings) -> Reading[BioSequence]:
     return Reading({"all": with_groups(records, ALPHABETS["dna"])}, description)
 
 
-def _grouped(parts: dict[str, list[BioSequence]], alphabet: str) -> dict[str, list[BioSequence]]:
+def grouped(parts: dict[str, list[BioSequence]], alphabet: str) -> dict[str, list[BioSequence]]:
+    """The same records with groups that link what belongs together, in whatever part it stands."""
     grouped = iter(
         with_groups([record for part in parts.values() for record in part], ALPHABETS[alphabet])
     )
@@ -301,7 +302,7 @@ def _with_shuffles(
     )
     if same:
         remarks.append(f"{same} sequences have no other order with the same dinucleotides")
-    return _grouped(both, settings.alphabet)
+    return grouped(both, settings.alphabet)
 
 
 def _held_out(

@@ -92,6 +92,9 @@ class DNATask(Task[BioSequence, DNASettings], Answering):
             raise UserError(f"{last.place}: {last.reason}. Nothing is left to read of {source}.")
         return dataclasses.replace(found, parts=parts, dropped=dropped)
 
+    def linked(self, parts: dict[str, list[BioSequence]]) -> dict[str, list[BioSequence]]:
+        return reading.grouped(parts, self.settings.alphabet)
+
     def check_parts(self, parts: Mapping[str, Sequence[BioSequence]]) -> None:
         """What is validated and tested must have labels and lengths that training can teach."""
         check_taught(parts, "sequences")

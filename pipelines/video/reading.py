@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pipelines.errors import UserError
@@ -78,8 +78,7 @@ def _gathered(
     kept = _parts(source, parts, dropped)
     clips = [clip for part in kept.values() for clip in part]
     _check_labels(clips, settings, labelled)
-    grouped = iter(with_groups(clips))
-    kept = {part: [next(grouped) for _ in members] for part, members in kept.items()}
+    kept = grouped(kept)
     if settings.per_frame and settings.frames and labelled:
         kept = {
             part: [piece for clip in members for piece in clip.cut(settings.frames)]
@@ -88,6 +87,12 @@ def _gathered(
     counts = ", ".join(f"{len(members)} {part}" for part, members in kept.items() if part != "all")
     description = f"{len(clips)} clips of {Path(source).name}{counts and ': '}{counts}"
     return Reading(kept, description, dropped, _remarks(clips))
+
+
+def grouped(parts: Mapping[str, Sequence[Clip]]) -> dict[str, list[Clip]]:
+    """The same clips with groups that link what belongs together, in whatever part it stands."""
+    linked = iter(with_groups([clip for members in parts.values() for clip in members]))
+    return {part: [next(linked) for _ in members] for part, members in parts.items()}
 
 
 def _rendered(settings: VideoSettings) -> Reading[Clip]:

@@ -105,6 +105,9 @@ class VideoTask(Task[Clip, VideoSettings], Answering):
         for clip in clips:
             check_frame(clip, tuple(self.learnt["frame"]), "this model was trained on")
 
+    def linked(self, parts: dict[str, list[Clip]]) -> dict[str, list[Clip]]:
+        return reading.grouped(parts)
+
     def check_parts(self, parts: Mapping[str, Sequence[Clip]]) -> None:
         """What is validated and tested must have labels and frames that training can teach."""
         check_taught(parts, "clips")

@@ -42,6 +42,9 @@ class Verses:
             parts=parts, description=f"of {source}", dropped=[f"{source}:1"], remarks=["changed"]
         )
 
+    def linked(self, parts):
+        return parts
+
     def check_parts(self, parts):
         assert list(parts) == list(PARTS)
 

@@ -66,6 +66,22 @@ def test_parts_that_are_given(write, tmp_path):
     assert any("same group" in leak for leak in data.leaks)  # GGTT is AACC on the other strand
 
 
+def test_what_belongs_together_in_two_files_is_told(write):
+    """Else a test file of the same places, or of the other strand, would look like new data."""
+    letters = iter(("AACC", "CCCA", "TTTA", "ACAC", "GGTG", "TGTT", "CTTT"))
+    places = [(0, 4), (50, 54), (60, 64), (70, 74), (80, 84), (2, 6), (90, 94)]
+    entries = [f">chr1:{a}-{b} {'ab'[a % 20 > 0]}\n{next(letters)}\n" for a, b in places]
+    train = write("train.fa", "".join(entries[:5]))
+    test = write("test.fa", "".join(entries[5:]) + ">x b\nTGGG\n")  # CCCA on the other strand
+    task = DNATask(DNASettings(label_from=" (.)"))
+    data = sources.load(task, str(train), test=str(test))
+    assert len(data.parts["test"]) == 3
+    told = " ".join(data.leaks)
+    assert "chr1:2-6 = chr1:0-4" in told
+    assert "x = chr1:50-54" in told
+    assert "chr1:90-94" not in told
+
+
 def test_a_table_with_further_columns(write):
     rows = "label,sequence,split,group,name\na,AAC,train,g,x\nb,GTT,test,h,y\nb,CCC,,h,z\n"
     found = read(write("x.csv", rows))
