@@ -277,6 +277,29 @@ def test_what_cannot_be_searched_is_refused(step, change, message):
         beam_search(**{**arguments, **change})
 
 
+@pytest.mark.parametrize("name", ["greedy", "sample", "beam"])
+def test_a_search_ends_with_its_last_row(name):
+    """With room for 200 tokens, rows of up to 4 cost 4 steps: a short sentence is a fast one."""
+    calls = []
+
+    def ends_after(tokens, left):
+        """The end as soon as nothing is left, and until then anything but it."""
+        calls.append(1)
+        others = tf.repeat([[1.0, 0.5, 0.0]], tf.shape(tokens)[0], 0)
+        over = tf.where(left == 0, 50.0, -50.0)
+        return tf.concat([others, over], axis=1), left - 1
+
+    left, options = np.array([[1], [3]], "int32"), {"max_length": 200}
+    if name == "greedy":
+        found = greedy_search(ends_after, left, START, END, **options)
+    elif name == "sample":
+        found = sample_search(ends_after, left, START, END, seed=1, **options)
+    else:
+        found = beam_search(ends_after, left, START, END, 3, n_best=2, **options)
+    assert np.array(found.lengths).reshape(2, -1)[:, 0].tolist() == [1, 3]
+    assert len(calls) == 4
+
+
 def test_a_longer_sentence_may_still_win():
     """The best so far has ended, but the penalty will prefer the one that is still open."""
 
