@@ -24,6 +24,7 @@ from pipelines.cli.runs import evaluate, export, generate, inspect
 from pipelines.cli.serve import serve
 from pipelines.cli.tables import cells, tasks
 from pipelines.cli.tune import tune_app
+from pipelines.errors import UserError
 
 app = typer.Typer(
     name="rnnkit",
@@ -69,6 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
+        _check_encoding(words)
         status = app(words, prog_name="rnnkit", standalone_mode=False) or 0
         sys.stdout.flush()
         return status
@@ -85,6 +87,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if line:
             print(f"error: {' '.join(line.split())}", file=sys.stderr)
         return status
+
+
+def _check_encoding(words: Sequence[str]) -> None:
+    """Of bytes that are no UTF-8 Python makes surrogates, which no model, file or table takes."""
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise UserError(
+                f"expected words in UTF-8. Received: {os.fsencode(word)!r}. Set the terminal to "
+                "UTF-8, or give the words in a file that is."
+            ) from None
 
 
 def _take_debug(words: list[str]) -> tuple[list[str], bool]:

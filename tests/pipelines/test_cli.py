@@ -183,6 +183,15 @@ def test_a_mistake_gets_one_line_and_status_2(rnnkit, words: str):
     assert err[0].startswith(f"error: {MISTAKES[words]}")
 
 
+@pytest.mark.parametrize("command", [["predict", "x"], ["generate", "x", "--primer"]])
+def test_words_that_are_not_utf8_are_told(rnnkit, run, command):
+    """Typed in a terminal of another encoding: no task could read them, and one says so."""
+    status, out, err = rnnkit(*command, os.fsdecode(b"caf\xe9"))
+    assert (status, out) == (2, "")
+    (line,) = err
+    assert line.startswith(r"error: expected words in UTF-8. Received: b'caf\xe9'. Set")
+
+
 def test_debug_shows_where_a_mistake_was_noticed(rnnkit):
     """Without it never a traceback; with it, wherever it stands, the traceback and the line."""
     for words in (["--debug", "train", "musik"], ["train", "musik", "--debug"]):
