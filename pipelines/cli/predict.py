@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json as json_text
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,6 +22,7 @@ from pipelines.tables import WRITERS, write_lines
 
 Answers = Iterable[dict[str, Any]]
 Write = Callable[[Answers, Path], None]
+ROWS = 1000  # of a table; more answers are several tables, so that memory does not grow with them
 
 
 class Predict(TyperCommand):
@@ -130,8 +132,8 @@ def _write(
 def _show(answers: Answers, show: Callable[[Answers], Iterator[Any] | None]) -> None:
     shown = show(answers)
     if shown is None:
-        rows = list(answers)
-        if rows:
+        remaining = iter(answers)
+        while rows := list(itertools.islice(remaining, ROWS)):
             print_table(list(rows[0]), [[row.get(key) for key in rows[0]] for row in rows])
         return
     from rich.console import Console

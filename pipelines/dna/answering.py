@@ -24,6 +24,7 @@ from pipelines.task import Dropped
 Answer = dict[str, Any]
 NO_FINDING = ("decoy", "none", "shuffled")  # labels of nothing, which no .bed shows
 PER_BASE_WINDOW = 500
+LONGEST = 100_000  # letters that are answered at once: recurrent steps keep no memory that far
 
 
 class Answerer:
@@ -123,9 +124,11 @@ class Answerer:
             yield from self._variants(path)
         elif self._options.mutagenesis:
             yield from self._explained(self._records(source))
-        elif is_fasta and self._window is not None:
+        elif is_fasta and (self._window is not None or self._settings.per_base):
             yield from self._scanned_file(path)
         else:
+            if is_fasta:
+                _check_lengths(path)
             yield from self._whole(self._records(source))
 
     # --- parts of a sequence ----------------------------------------------------------------------
@@ -172,6 +175,7 @@ class Answerer:
 
     def _fitting(self, records: Iterable[BioSequence]) -> Iterator[BioSequence]:
         for record in records:
+            _check_length(record.name, len(record.letters))
             if reason := unfit(len(record.letters), self._length):
                 self._note(f"left out: {record.name}: {reason}")
             else:
@@ -220,6 +224,26 @@ class Answerer:
         self._notes, self._last = self._notes + 1, text
         if self._notes <= TOLD or " scanned, " in text:
             print(text, file=sys.stderr)
+
+
+def _check_lengths(path: Path) -> None:
+    """Looks through a FASTA file before anything of it is computed, in constant memory."""
+    name, count = "", 0
+    for piece in fasta.read_pieces(path):
+        if isinstance(piece, fasta.Header):
+            name, count = f"{path}:{piece.line}", 0
+        else:
+            count += len(piece.text)
+            _check_length(name, count)
+
+
+def _check_length(name: str, count: int) -> None:
+    if count > LONGEST:
+        raise UserError(
+            f"{name}: expected at most {LONGEST} letters. Received: more. The model was trained on "
+            "sequences of several lengths: give --window N, and a FASTA file is scanned with "
+            "windows of N letters."
+        )
 
 
 def unfit(length: int, trained: int | None) -> str | None:

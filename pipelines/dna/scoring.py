@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
@@ -12,6 +11,7 @@ from pipelines.dna.encoding import codes_of_bytes
 from pipelines.dna.model import DNAModel
 
 ROWS = 256  # sequences scored at once
+LETTERS = 1 << 20  # scored at once, padding included, which bounds the memory
 
 Scorer = Callable[[np.ndarray], np.ndarray]
 
@@ -40,7 +40,20 @@ def bytes_of(sequences: Iterable[str]) -> np.ndarray:
 
 def score_all(score: Scorer, sequences: Iterable[str]) -> Iterator[np.ndarray]:
     """The probabilities of each sequence: (labels,), or (T, labels) of its own letters."""
-    remaining = iter(sequences)
-    while batch := list(itertools.islice(remaining, ROWS)):
+    for batch in _batches(sequences):
         for sequence, answer in zip(batch, score(bytes_of(batch)), strict=True):
             yield answer[: len(sequence)] if answer.ndim == 2 else answer
+
+
+def _batches(sequences: Iterable[str]) -> Iterator[list[str]]:
+    """So many sequences that neither their number nor their letters, once padded, are too many."""
+    batch: list[str] = []
+    longest = 0
+    for sequence in sequences:
+        longest = max(longest, len(sequence))
+        if batch and (len(batch) == ROWS or (len(batch) + 1) * longest > LETTERS):
+            yield batch
+            batch, longest = [], len(sequence)
+        batch.append(sequence)
+    if batch:
+        yield batch

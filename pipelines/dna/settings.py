@@ -107,7 +107,7 @@ class DNAOptions(Options):
     window: int | None = setting(
         None,
         "letters of a window that scans longer sequences; by default the length the model was "
-        "trained on, if that was one length",
+        "trained on, if that was one length, and 500 for a model with labels of letters",
         minimum=1,
     )
     step: int = setting(1, "letters from one window to the next", minimum=1)

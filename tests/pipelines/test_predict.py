@@ -98,6 +98,16 @@ def test_answers_are_shown_as_they_come(folder, rnnkit):
     assert set(err) == {"1/1 a progress bar"}
 
 
+def test_a_table_of_many_answers_comes_in_pieces(folder, rnnkit, monkeypatch):
+    """A scan of a chromosome has millions of answers."""
+    monkeypatch.setattr(sys.modules["pipelines.cli.predict"], "ROWS", 2)
+    monkeypatch.setattr(Counting, "show", Answering.show)
+    status, out, _ = rnnkit("predict", folder, "a", "--upto", "5")
+    assert status == 0
+    assert out.split().count("number") == 3
+    assert [word for word in out.split() if word in "12345"][::2] == list("12345")
+
+
 def test_the_name_of_the_file_decides_its_form(folder, rnnkit):
     for name in ("a.jsonl", "a.csv", "a.tsv", "a.dots"):
         status, out, err = rnnkit("predict", folder, "x, y", "--output", folder / name)

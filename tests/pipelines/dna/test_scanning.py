@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from pipelines.dna import mutagenesis, scanning, tracks, variants
+from pipelines.dna import mutagenesis, scanning, scoring, tracks, variants
 from pipelines.dna.fasta import Header, Letters, read_pieces
 from pipelines.dna.scoring import score_all, scorer
 from pipelines.errors import UserError
@@ -96,6 +96,29 @@ def test_a_wrong_letter_costs_no_chromosome(score, write):
     assert "g.fa:3:4: 'Z' is no letter" in notes[0]
     assert "read as N" in notes[0]
     assert notes[1] == "left out: g.fa:4: 2 letters, fewer than the window of 8"
+
+
+def test_progress_is_told_now_and_then(write, monkeypatch):
+    """The share of the file on disk that is read, and what the rest will take at that pace."""
+    path, clock = write("g.fa", "x" * 1000), iter((0, 5, 16, 20, 40))
+    monkeypatch.setattr(scanning.time, "monotonic", lambda: float(next(clock)))
+    position = iter((250, 500))
+    rows = scanning.with_progress("abcd", path, lambda: next(position))
+    assert list(rows) == [
+        *("a", "b", "g.fa: 25% scanned, about 48 s left"),
+        *("c", "d", "g.fa: 50% scanned, about 40 s left"),
+    ]
+
+
+def test_a_batch_of_long_sequences_is_a_small_one(score, monkeypatch):
+    """Memory is bounded by letters: 256 sequences as long as the longest need not fit."""
+    sequences = [draw(length, length) for length in (9, 30, 40, 8, 8, 8, 8)]
+    alone = [next(score_all(score, [sequence])) for sequence in sequences]
+    shapes = []
+    monkeypatch.setattr(scoring, "LETTERS", 60)
+    found = score_all(lambda rows: shapes.append(rows.shape) or score(rows), sequences)
+    np.testing.assert_allclose(list(found), alone, atol=1e-5)
+    assert shapes == [(2, 30), (1, 40), (4, 8)]
 
 
 # --- tracks --------------------------------------------------------------------------------------
