@@ -81,11 +81,12 @@ def label_scores(
     coefficient, Computational Biology and Chemistry 28, 2004, for `mcc`.
     """
     rankings = [Ranking(labels == k, probabilities[:, k]) for k in range(len(names))]
-    right = probabilities.argmax(1) == labels
+    given = probabilities.argmax(1)
+    right = given == labels
     areas = np.array([ranking.areas() for ranking in rankings])
     scores = {
         "accuracy": float(right.mean()),
-        "mcc": matthews(labels, probabilities.argmax(1), len(names)),
+        "mcc": matthews(labels, given, len(names)),
         "roc_auc": _mean(areas[:, 0]),
         "pr_auc": _mean(areas[:, 1]),
         "nll": float(
@@ -97,13 +98,14 @@ def label_scores(
     units = np.arange(len(labels)) if units is None else units
     count = int(units.max()) + 1
     random = np.random.default_rng(seed)
-    accuracies, resampled = [], []
+    accuracies, correlations, resampled = [], [], []
     for _ in range(RESAMPLES):
         weights = np.bincount(random.integers(count, size=count), minlength=count)[units]
         accuracies.append(np.average(right, weights=weights))
+        correlations.append(matthews(labels, given, len(names), weights))
         resampled.append([ranking.areas(weights) for ranking in rankings])
     drawn = np.array(resampled)  # (resamples, labels, 2)
-    samples: dict[str, np.ndarray] = {"accuracy": np.array(accuracies)}
+    samples = {"accuracy": np.array(accuracies), "mcc": np.array(correlations)}
     for column, area in enumerate(("roc_auc", "pr_auc")):
         samples[area] = np.array([_mean(row) for row in drawn[:, :, column]])
         for k, name in enumerate(names):
@@ -116,10 +118,12 @@ def label_scores(
     return scores
 
 
-def matthews(labels: np.ndarray, answers: np.ndarray, count: int) -> float:
+def matthews(
+    labels: np.ndarray, answers: np.ndarray, count: int, weights: np.ndarray | None = None
+) -> float:
     """The correlation of labels and answers: 1 all right, 0 no better than chance."""
-    table = np.zeros((count, count))
-    np.add.at(table, (labels, answers), 1)
+    cells = np.bincount(labels * count + answers, weights, minlength=count * count)
+    table = cells.reshape(count, count).astype(np.float64)
     total, right = table.sum(), np.trace(table)
     true, given = table.sum(1), table.sum(0)
     below = np.sqrt((total**2 - true @ true) * (total**2 - given @ given))

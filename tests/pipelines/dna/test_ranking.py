@@ -37,6 +37,7 @@ def test_scores_are_scikit_learns():
     assert found["accuracy"] == pytest.approx(metrics.accuracy_score(truth, best))
     assert found["mcc"] == pytest.approx(metrics.matthews_corrcoef(truth, best))
     assert found["nll"] == pytest.approx(metrics.log_loss(truth, probabilities))
+    assert found["mcc_low"] < found["mcc"] < found["mcc_high"]
     expected = metrics.roc_auc_score(truth, probabilities, multi_class="ovr")
     assert found["roc_auc"] == pytest.approx(expected)
     for k, name in enumerate("abc"):
@@ -49,6 +50,14 @@ def test_scores_are_scikit_learns():
 def test_no_better_than_chance_is_no_correlation():
     assert matthews(np.array([0, 1, 0, 1]), np.array([0, 0, 0, 0]), 2) == 0
     assert matthews(np.array([0, 1, 2]), np.array([0, 1, 2]), 3) == pytest.approx(1)
+
+
+def test_a_weighted_correlation_is_that_of_repeated_records():
+    """The bootstrap counts records several times, or not at all."""
+    random = np.random.default_rng(3)
+    truth, given, weights = random.integers(0, (3, 3, 4), (80, 3)).T
+    expected = metrics.matthews_corrcoef(np.repeat(truth, weights), np.repeat(given, weights))
+    assert matthews(truth, given, 3, weights) == pytest.approx(expected)
 
 
 def test_an_interval_holds_the_truth_as_often_as_it_says():
