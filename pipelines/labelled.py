@@ -13,6 +13,10 @@ from pipelines.errors import UserError
 NO_LABEL = -1  # the number of a label that is not known
 
 
+class NoLabelsError(UserError):
+    """The source has no labels, which a model that is trained already can do without."""
+
+
 class Labelled(Protocol):
     """A record with the label of the whole, or with the labels of its steps."""
 
@@ -42,6 +46,24 @@ def learn_labels(records: Iterable[Labelled], remedy: str) -> list[str]:
             f"{', '.join(found) or 'none'}. {remedy}"
         )
     return sorted(found)
+
+
+def check_spelling(records: Iterable[Labelled]) -> None:
+    """Refuses a label that stands there in two spellings, which would be learnt as two classes.
+
+    Raises:
+        UserError: with the names of two such records.
+    """
+    spelled: dict[str, tuple[str, str]] = {}
+    for record in records:
+        for label in {str(label) for label in labels_of(record) if label is not None}:
+            key = " ".join(label.casefold().split())
+            other, name = spelled.setdefault(key, (label, record.name))
+            if other != label:
+                raise UserError(
+                    f"{record.name}: expected one name a class. Received: {label!r}, and {other!r} "
+                    f"of {name}. Rename one, or join the two."
+                )
 
 
 def check_taught(parts: Mapping[str, Sequence[Labelled]], kind: str) -> None:

@@ -17,6 +17,7 @@ from pipelines.dna.settings import DNASettings
 from pipelines.dna.shuffles import dinucleotide_shuffle
 from pipelines.dna.simulation import simulate
 from pipelines.errors import UserError
+from pipelines.labelled import NoLabelsError, check_spelling
 from pipelines.task import Dropped, Reading
 
 POSITIVE, SHUFFLED = "positive", "shuffled"  # classes of positives alone, whose file names none
@@ -27,10 +28,6 @@ KINDS = (
 _PLACE = re.compile(r"^(?P<chromosome>[^\s:]+):(?P<start>\d+)-(?P<end>\d+)")
 _PARTS = ("train", "valid", "test")
 Row = tuple[str | None, BioSequence]
-
-
-class NoLabelsError(UserError):
-    """The source has no labels, which a model that is trained already can do without."""
 
 
 def read_labelled(source: str | None, settings: DNASettings) -> Reading[BioSequence]:
@@ -57,6 +54,8 @@ def read_labelled(source: str | None, settings: DNASettings) -> Reading[BioSeque
         parts.setdefault((part or "train") if told else "all", []).append(record)
     if told and "train" not in parts:
         raise UserError(f"{source}: expected a part train beside {', '.join(sorted(parts))}.")
+    if not settings.per_base or kind(Path(source)) == ".bed":  # else a label is one character
+        check_spelling(record for _, record in rows)
     remarks: list[str] = []
     parts = grouped(parts, settings.alphabet)
     if settings.negatives == "shuffle":

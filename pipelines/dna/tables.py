@@ -11,6 +11,7 @@ from pipelines.dna.alphabets import ALPHABETS
 from pipelines.dna.fasta import kind, open_file, wrong_letter
 from pipelines.dna.sequences import BioSequence
 from pipelines.errors import UserError
+from pipelines.labelled import NoLabelsError
 from pipelines.task import Dropped
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -33,6 +34,7 @@ def read_table(
         labelled: bool, whether there must be labels.
 
     Raises:
+        NoLabelsError: there are sequences, and no column of labels.
         UserError: the file is no such table.
     """
     column = "labels" if per_base else "label"
@@ -44,7 +46,8 @@ def read_table(
             needed = ["sequence", *([column] if labelled else [])]
             if missing := [name for name in needed if name not in header]:
                 received = ",".join(header)[:80] or "an empty file"
-                raise UserError(
+                error = NoLabelsError if missing == [column] else UserError
+                raise error(
                     f"{path}:1: expected columns {','.join(needed)} (further ones: name, group, "
                     f"chromosome, split); {','.join(missing)} is missing. Received: {received}."
                 )

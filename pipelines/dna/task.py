@@ -24,6 +24,7 @@ from pipelines.dna.settings import DNAOptions, DNASettings
 from pipelines.errors import UserError
 from pipelines.label_metrics import compile_arguments
 from pipelines.labelled import (
+    NoLabelsError,
     check_known,
     check_taught,
     count_labels,
@@ -72,7 +73,7 @@ class DNATask(Task[BioSequence, DNASettings], Answering):
             return reading.read_labelled(source, self.settings)
         try:
             found = reading.read_labelled(source, self.settings)
-        except reading.NoLabelsError:
+        except NoLabelsError:
             found = reading.read_unlabelled(str(source), self.settings)
         check_known(itertools.chain(*found.parts.values()), self.learnt["labels"])
         return self._fitting(found, source)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.errors import UserError
+from pipelines.labelled import NoLabelsError
 from pipelines.text.rows import Table
 from pipelines.video.settings import VideoSettings
 
@@ -26,10 +26,6 @@ PARTS = {
     "test": "test",
     "testing": "test",
 }
-
-
-class NoLabelsError(UserError):
-    """The source has no labels, which a model that is trained already can do without."""
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pipelines.errors import UserError
+from pipelines.labelled import NoLabelsError, check_spelling
 from pipelines.task import Dropped, Reading
 from pipelines.text.files import kind, read_lines
 from pipelines.text.rows import KINDS, open_table
 from pipelines.video import listing, vectors
 from pipelines.video.clips import Clip, with_groups
-from pipelines.video.columns import NoLabelsError, find_columns
+from pipelines.video.columns import find_columns
 from pipelines.video.decoding import SUFFIXES, Look, decode_all
 from pipelines.video.listing import Listed
 from pipelines.video.rendering import STEPS, render
@@ -137,16 +138,7 @@ def _check_labels(clips: list[Clip], settings: VideoSettings, labelled: bool) ->
                 "start,end (seconds), or a table or .npz file of vectors. Received: none."
             )
         raise NoLabelsError(f"{bare.name}: expected a label. Received: none. Expected {EXPECTED}.")
-    spelled: dict[str, tuple[str, str]] = {}
-    for clip in clips:
-        for label in {clip.label, *(clip.labels or ())} - {None}:
-            key = " ".join(str(label).casefold().split())
-            other, name = spelled.setdefault(key, (str(label), clip.name))
-            if other != label:
-                raise UserError(
-                    f"{clip.name}: expected one name a class. Received: {label!r}, and {other!r} "
-                    f"of {name}. Rename one, or join the two."
-                )
+    check_spelling(clips)
 
 
 def _remarks(clips: list[Clip]) -> list[str]:

@@ -15,6 +15,7 @@ from pipelines.errors import UserError
 from pipelines.label_metrics import compile_arguments
 from pipelines.labelled import (
     NO_LABEL,
+    NoLabelsError,
     check_known,
     check_taught,
     count_labels,
@@ -35,7 +36,6 @@ from pipelines.video import (
     showing,
 )
 from pipelines.video.clips import Clip
-from pipelines.video.columns import NoLabelsError
 from pipelines.video.decoding import watched
 from pipelines.video.features import Features
 from pipelines.video.model import VideoModel

@@ -220,12 +220,31 @@ def test_wrong_entries_cost_no_good_one(write):
     assert re.search(r"x\.fa:4:3$", found.dropped[0].place)
 
 
+def test_two_classes_with_one_name(write):
+    """A class spelled in two ways would be learnt as two, wherever its name comes from."""
+    table = write("x.csv", "sequence,label\nAACC,donor\nACCC,Donor\n")
+    fasta = write("x.fa", ">a donor\nAACC\n>b DONOR\nACCC\n")
+    bed = write("x.bed", "chr1\t0\t4\tdonor\nchr1\t4\t8\tdonoR\n")
+    genome = {"genome": str(write("g.fa", GENOME))}
+    for source, settings in (
+        (table, {}),
+        (fasta, {"label_from": r" (\w+)"}),
+        (bed, genome),
+        (bed, {**genome, "per_base": True}),
+    ):
+        with pytest.raises(UserError, match=r"expected one name a class\. Received: '.*donor"):
+            read(source, **settings)
+    letters = write("y.csv", "sequence,labels\nAACC,oOOo\n")
+    assert read(letters, per_base=True).parts["all"][0].labels == ("o", "O", "O", "o")
+
+
 def test_what_has_no_labels_says_how_to_give_them(write):
     fasta = write("x.fa", ">a\nACGT\n")
     with pytest.raises(UserError, match=r"--label-from REGEX.*--negatives shuffle"):
         read(fasta)
     loaded = DNATask(DNASettings(), {"labels": ["a", "b"], "length": 4, "pool": 1})
-    assert loaded.read(str(fasta)).parts["all"][0].label is None
+    for bare in (fasta, write("x.csv", "id,sequence\n7,ACGT\n")):
+        assert loaded.read(str(bare)).parts["all"][0].label is None
 
 
 @pytest.mark.parametrize(

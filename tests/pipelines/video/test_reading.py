@@ -10,7 +10,7 @@ import pytest
 
 from pipelines import sources
 from pipelines.errors import UserError
-from pipelines.video.columns import NoLabelsError
+from pipelines.labelled import NoLabelsError
 from pipelines.video.reading import read_clips
 from pipelines.video.settings import VideoSettings
 from pipelines.video.task import VideoTask
