@@ -19,7 +19,7 @@ from pipelines.task import Task
 from tuning.comparison_request import Request, checked, named
 from tuning.comparison_run import epochs_within, run_once
 from tuning.parameters import WHOLE, Count, count_of, solve_units
-from tuning.plans import in_text, open_plan, read
+from tuning.plans import in_text, open_plan, read, same_data
 from tuning.results import Comparison, Contender
 from tuning.studies import STUDIES, Study
 from tuning.workers import Runner, Worker
@@ -144,9 +144,10 @@ def carry_out(request: Request, runner: Runner | None, say: Say) -> Comparison:
     """Plans, trains what is missing, and gathers the rows."""
     problem = checked(request)
     planned = (request.path / "plan.json").exists()  # else: what cannot be leaves no folder behind
-    solved = [] if planned else _solved(problem, request, say)
+    fingerprint, solved = (None, []) if planned else _solved(problem, request, say)
     with locked(request.path, "--folder"), ExitStack() as stack:
         plan = open_plan(request.path, "comparison", request.identity)
+        same_data(plan, request.path, fingerprint or _read(problem, request, say).fingerprint)
         runner = runner or stack.enter_context(Worker())
         contenders = [Contender(**each) for each in plan.get("contenders", ())] or solved
         plan["contenders"] = [dataclasses.asdict(each) for each in contenders]
@@ -178,12 +179,17 @@ def _differing(settings: Settings) -> dict[str, Any]:
 # --- before anything is trained ------------------------------------------------------------------
 
 
-def _solved(problem: Task, request: Request, say: Say) -> list[Contender]:
-    """Each cell with its units, by the budget."""
+def _read(problem: Task, request: Request, say: Say) -> sources.Data:
     loaded = sources.load(problem, request.data, request.valid, request.test)
     sources.tell(loaded, say)
     if not loaded.parts["train"]:
         raise UserError(f"{request.data or 'embedded data'}: the training part is empty.")
+    return loaded
+
+
+def _solved(problem: Task, request: Request, say: Say) -> tuple[str, list[Contender]]:
+    """The fingerprint of the data, and each cell with its units, by the budget."""
+    loaded = _read(problem, request, say)
     problem.learn(loaded.parts["train"])
     found = []
     for name, (cell, given) in request.entries.items():
@@ -194,7 +200,7 @@ def _solved(problem: Task, request: Request, say: Say) -> list[Contender]:
             count = count_of(problem, cell, units)
         found.append(Contender(name, cell, units, count.whole, count.recurrent))
         say(_described(name, units, count))
-    return found
+    return loaded.fingerprint, found
 
 
 def _described(name: str, units: int, count: Count) -> str:

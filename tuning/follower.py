@@ -16,8 +16,8 @@ from pipelines.cluster import WAIT, await_all
 from pipelines.errors import UserError
 from tuning.chief import MARK, PROPOSAL
 from tuning.ledger import Proposal
-from tuning.plans import open_plan, read
-from tuning.search import Board, carry_out_trial
+from tuning.plans import open_plan, read, same_data
+from tuning.search import Board, carry_out_trial, fingerprint_of
 from tuning.search_results import Request
 from tuning.seats import Seat
 from tuning.workers import Runner
@@ -40,7 +40,7 @@ def follow(request: Request, seat: Seat, runner: Runner, board: Board, wait: flo
         How many trials it trained.
 
     Raises:
-        UserError: the chief does not answer, or leads another search.
+        UserError: the chief does not answer, or leads another search, or one on other data.
     """
     if await_all([seat.address], wait):
         raise UserError(
@@ -49,7 +49,7 @@ def follow(request: Request, seat: Seat, runner: Runner, board: Board, wait: flo
         )
     count, pause = 0, threading.Event()
     with _Line(seat, wait) as chief:
-        _check(request, seat, chief.space())
+        _check(request, seat, chief.space(), board)
         while (given := chief.ask()).status != "STOPPED":
             if given.status == "IDLE":
                 pause.wait(PAUSE)
@@ -64,15 +64,17 @@ def follow(request: Request, seat: Seat, runner: Runner, board: Board, wait: flo
     return count
 
 
-def _check(request: Request, seat: Seat, space: dict[str, Any]) -> None:
-    """Raises a UserError if the chief leads another search than the one in the folder."""
+def _check(request: Request, seat: Seat, space: dict[str, Any], board: Board) -> None:
+    """Raises a UserError if the chief leads another search than the one in the folder, or the data
+    are not there, or are others here."""
     if MARK not in space or read(request.path / "plan.json", {}).get("id") != space[MARK]:
         raise UserError(
             f"{request.path}: expected the folder of the search that the chief at {seat.address} "
             "leads, on a disk that both reach. Received: another one, or none. Give both the same "
             "--folder."
         )
-    open_plan(request.path, "search", request.identity)
+    plan = open_plan(request.path, "search", request.identity)
+    same_data(plan, request.path, fingerprint_of(request, board))
 
 
 class _Line:

@@ -55,6 +55,19 @@ def open_plan(folder: Path, kind: str, identity: dict[str, Any]) -> dict[str, An
     return plan
 
 
+def same_data(plan: dict[str, Any], folder: Path, fingerprint: str) -> None:
+    """Notes in a new plan what the data are, of an old one sees that they are still the same.
+
+    Raises:
+        UserError: they are others, so that scores of both would stand side by side.
+    """
+    if plan.setdefault("fingerprint", fingerprint) != fingerprint:
+        raise UserError(
+            f"{folder}: holds a {plan['kind']} on other data than those that have the name now. "
+            "Bring the old data back, or use --folder NEW."
+        )
+
+
 def _flat(identity: dict[str, Any]) -> dict[str, Any]:
     """`{"space": {"units": 3}}` as `{"space units": 3}`, so that a message names what differs."""
     found: dict[str, Any] = {}

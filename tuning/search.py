@@ -16,7 +16,7 @@ from pipelines.run import task_class
 from tuning import narrowing, trial
 from tuning.ledger import Ledger, Proposal
 from tuning.oracles import METHODS, default_trials
-from tuning.plans import in_text, open_plan, read
+from tuning.plans import in_text, open_plan, read, same_data
 from tuning.search_results import Request, Row, Search
 from tuning.spaces import space_of
 from tuning.workers import JobError, Runner, Worker
@@ -151,12 +151,11 @@ def carry_out(
     request: Request, runner: Runner | None, board: Board, train_best: bool, lead: Lead | None
 ) -> Search:
     """Trains the trials that are missing, and what comes at the end."""
-    if not (request.path / "plan.json").exists():
-        problem = task_class(request.task)(request.defaults)  # bad data leave no folder behind
-        loaded = sources.load(problem, request.data, request.valid, request.test)
-        sources.tell(loaded, board.say)
+    planned = (request.path / "plan.json").exists()  # else: bad data leave no folder behind
+    fingerprint = None if planned else fingerprint_of(request, board)
     with locked(request.path, "--folder"), ExitStack() as stack:
         plan = open_plan(request.path, "search", request.identity)
+        same_data(plan, request.path, fingerprint or fingerprint_of(request, board))
         board.say(f"searched: {' '.join(narrowing.space_in_words(request.space))}")
         plan.setdefault("id", uuid.uuid4().hex)
         write_json(request.path / "plan.json", plan)
@@ -173,6 +172,18 @@ def carry_out(
         if not found.done:
             raise UserError(f"{request.path}: no trial has a score. {found.rows[-1]['reason']}")
         return _finished(found, runner, board, train_best)
+
+
+def fingerprint_of(request: Request, board: Board) -> str:
+    """Of the data, which are read and told.
+
+    Raises:
+        UserError: they cannot be read.
+    """
+    problem = task_class(request.task)(request.defaults)
+    loaded = sources.load(problem, request.data, request.valid, request.test)
+    sources.tell(loaded, board.say)
+    return loaded.fingerprint
 
 
 def carry_out_trial(request: Request, proposed: Proposal, runner: Runner) -> Row:

@@ -189,6 +189,18 @@ def test_bad_input_is_one_line_and_leaves_no_folder(toy, tmp_path, arguments, wo
     assert not (tmp_path / "c").exists()
 
 
+def test_changed_data_are_refused(toy, tmp_path):
+    """Else a mean would be of runs on different data, without a word."""
+    data, folder = tmp_path / "waves.json", tmp_path / "c"
+    data.write_text(json.dumps([[0.1 * k, 0.5, 0.2] for k in range(30)]))
+    runner = types.SimpleNamespace(run=lambda *_: {"seed": 0, "failed": "it diverged"})
+    compare(folder, ["lstm"], data=data, runner=runner)
+    compare(folder, ["lstm"], data=data, runner=runner)
+    data.write_text(json.dumps([[0.1 * k, 0.5, 0.3] for k in range(30)]))
+    with pytest.raises(UserError, match=r"c: holds a comparison on other data.*--folder NEW"):
+        compare(folder, ["lstm"], data=data, runner=runner)
+
+
 def test_another_comparison_in_the_folder_is_refused(compared, tmp_path):
     with pytest.raises(UserError, match="holds a comparison with parameters 40"):
         compare(compared.folder, parameters=50)

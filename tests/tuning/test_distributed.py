@@ -196,6 +196,23 @@ def test_another_search_is_refused(toy, tmp_path):
         assert work(asked, address, "worker", Known()) == 2
 
 
+def test_a_worker_without_the_data_of_the_others_is_refused(toy, tmp_path):
+    """A mount that is missing on one machine would count as the fault of five configurations."""
+    data = tmp_path / "waves.json"
+    data.write_text(json.dumps([[0.1 * k, 0.5, 0.2] for k in range(30)]))
+    asked = request(tmp_path / "s", trials=1, data=data)
+    with chief(asked) as (address, _):
+        content = data.read_text()
+        data.unlink()
+        with pytest.raises(UserError, match=r"waves.json: cannot be read"):
+            work(asked, address, "worker", Known())
+        data.write_text(content.replace("0.2", "0.3"))
+        with pytest.raises(UserError, match="on other data"):
+            work(asked, address, "worker", Known())
+        data.write_text(content)
+        assert work(asked, address, "worker", Known()) == 2
+
+
 def test_an_unreachable_chief_is_named_in_seconds(toy, tmp_path):
     """Not the hour that keras-tuner would wait."""
     address, began = f"127.0.0.1:{free_ports(1)[0]}", time.monotonic()

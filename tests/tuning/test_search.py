@@ -228,6 +228,17 @@ def test_the_folder_of_another_search_is_refused(toy, tmp_path):
         tune(tmp_path / "s", Known(), trials=1)
 
 
+def test_changed_data_are_refused(toy, tmp_path):
+    """Else the best of old and new rows would be chosen by scores on unequal validation parts."""
+    data = tmp_path / "waves.json"
+    data.write_text(json.dumps([[0.1 * k, 0.5, 0.2] for k in range(30)]))
+    whole = tune(tmp_path / "s", Known(), trials=2, data=data)
+    assert tune(tmp_path / "s", Known(), trials=2, data=data).rows == whole.rows
+    data.write_text(json.dumps([[0.1 * k, 0.5, 0.3] for k in range(30)]))
+    with pytest.raises(UserError, match=r"s: holds a search on other data.*--folder NEW"):
+        tune(tmp_path / "s", Known(), trials=4, data=data)
+
+
 def test_a_damaged_file_is_named_and_can_be_done_again(toy, tmp_path):
     """Of a disk that lost something: one line, and without the file the search goes on."""
     whole = tune(tmp_path / "s", Known(), trials=3)
