@@ -14,13 +14,14 @@ from pipelines.demo import growing
 from pipelines.demo.influence import evidence, information
 from pipelines.errors import require
 
+MOST_LETTERS = 300  # side by side in a logo: each takes its time to be drawn
 MOST_CURVES = 8  # labels whose probability is drawn over time
 CURVES: dict[str, Any] = {
-    "x": "frame",
+    "x": "step",
     "y": "probability",
     "color": "label",
     "y_lim": [0, 1],
-    "label": "probability after each frame",
+    "label": "probability at each step",
 }
 MOVED = (
     "what moved the answer: the log-odds that it loses without the word, as a share of the most; "
@@ -84,17 +85,17 @@ def answered(
     """
     if len(entries) == 1:
         return heard(parts(answers[0], labels))
-    columns = ["sequence", "label", "probability"]
-    rows = [
-        [name, *_likeliest(answer, labels)]
-        for (name, _), answer in zip(entries, answers, strict=True)
-    ]
-    if all(len(row) == len(columns) for row in rows):
-        seen: Parts = {"table": pandas.DataFrame(rows, columns=columns)}
+    rows = [_likeliest(answer, labels) for answer in answers]
+    if all(rows):
+        table = pandas.DataFrame(rows, columns=["label", "probability"])
+        table.insert(0, "sequence", [name for name, _ in entries])
+        if not all(answer.get("valid", True) for answer in answers):
+            table["valid"] = [answer.get("valid", True) for answer in answers]
+        seen: Parts = {"table": table}
     else:
         seen = {"rest": [dict(answer) for answer in answers]}
     texts = [text for _, text in entries]
-    if texts[0] and len(set(map(len, texts))) == 1:
+    if len(set(map(len, texts))) == 1 and 0 < len(texts[0]) <= MOST_LETTERS:
         title = f"bits of information in {len(texts)} sequences"
         seen["information"] = logo(information(texts), title)
     return seen
@@ -102,11 +103,11 @@ def answered(
 
 def _likeliest(answer: Mapping[str, Any], labels: Sequence[str] | None) -> list[Any]:
     """[label, probability]; nothing where the answer does not tell it."""
-    shares = parts(answer, labels).get("labels")
-    if not shares:
+    names, shares = answer.get("labels", labels) or [], answer.get("probabilities", [])
+    if len(names) != len(shares) or not shares or not _is_number(shares[0]):
         return []
-    best = max(shares, key=shares.__getitem__)
-    return [best, round(shares[best], 4)]
+    best = int(np.argmax(shares))
+    return [names[best], round(shares[best], 4)]
 
 
 def moved(found: Sequence[tuple[str, float]], name: str) -> Parts:
@@ -154,13 +155,13 @@ def _curves(rows: Sequence[Sequence[float]], names: Sequence[str]) -> pandas.Dat
     return (
         table[last]
         .melt(var_name="label", value_name="probability", ignore_index=False)
-        .reset_index(names="frame")
+        .reset_index(names="step")
     )
 
 
 def logo(heights: pandas.DataFrame, title: str) -> Figure:
     """Letters as high as their numbers; a row a place, a column a letter."""
-    logomaker = require("logomaker", "dna")
+    logomaker = require("logomaker", "demo")
     figure = Figure(figsize=(min(max(6.0, 0.16 * len(heights)), 60), 2.2), layout="constrained")
     scheme = "classic" if set(heights.columns) <= set("ACGTUN") else "chemistry"
     logomaker.Logo(heights, ax=figure.subplots(), color_scheme=scheme)

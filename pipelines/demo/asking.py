@@ -10,23 +10,22 @@ import orjson
 
 from pipelines.server.errors import RequestError
 from pipelines.server.limits import Limits
-from pipelines.server.models import Models
+from pipelines.server.version import Version
 
 Row = Mapping[str, Any]
 ROWS = 200  # in one request
 
 
 class Asked:
-    """The newest version of one model, whichever that is when it is asked.
+    """One version of a model: what a person asks at once is answered by it alone.
 
     Args:
-        models: what is served.
-        name: of the model.
+        version: of the model.
         limits: on a request.
     """
 
-    def __init__(self, models: Models, name: str, limits: Limits) -> None:
-        self._models, self.name, self._limits = models, name, limits
+    def __init__(self, version: Version, limits: Limits) -> None:
+        self.version, self._limits = version, limits
 
     def answers(
         self, rows: Sequence[Row], signature: str = "serving_default"
@@ -34,7 +33,7 @@ class Asked:
         """An answer a row, each with the outputs of the signature by name.
 
         Raises:
-            RequestError: the server refuses the request.
+            RequestError: the model, or a limit, refuses the request.
         """
         found: list[dict[str, Any]] = []
         for start in range(0, len(rows), ROWS):
@@ -42,13 +41,15 @@ class Asked:
         return found
 
     def _ask(self, rows: Sequence[Row], signature: str) -> list[dict[str, Any]]:
-        version = self._models.find(self.name)
         question = {"signature_name": signature, "instances": rows}
-        body = orjson.dumps(question, option=orjson.OPT_SERIALIZE_NUMPY)
+        try:
+            body = orjson.dumps(question, option=orjson.OPT_SERIALIZE_NUMPY)
+        except orjson.JSONEncodeError as error:
+            raise RequestError(str(error)) from None
         if len(body) > self._limits.body_bytes:
             raise RequestError(f"a request has at most {self._limits.body_bytes} bytes.", 413)
-        answer = json.loads(version.answer(body, self._limits, self._limits.seconds))
-        (name, *others) = version.signatures[signature]["outputs"]
+        answer = json.loads(self.version.answer(body, self._limits, self._limits.seconds))
+        (name, *others) = self.version.signatures[signature]["outputs"]
         return [row if others else {name: row} for row in answer["predictions"]]
 
     def steps(self, given: Sequence[Any], seed: int, temperature: float) -> Iterator[Any]:
@@ -59,8 +60,10 @@ class Asked:
         Raises:
             RequestError: the server refuses a request.
         """
+        if "stream_init" not in self.version.signatures:
+            raise RequestError("this version makes no steps. Load the page again.")
         (state,) = self.answers([{"seed": seed}], "stream_init")
-        kind = self._models.find(self.name).signatures["stream"]["inputs"]["x"]
+        kind = self.version.signatures["stream"]["inputs"]["x"]
         x: Any = "" if kind["dtype"] == "string" else [0] * kind["shape"][1]
         step = 0
         while True:

@@ -20,6 +20,13 @@ from pipelines.video.decoding import DecodingError, Look, decode
 Spec = Mapping[str, Any]
 """Of one input: `{"dtype": "float32", "shape": [None, 3]}`."""
 
+# What asks a model, or decodes a film, takes its turn among all visitors.
+ASKING: dict[str, Any] = {
+    "api_visibility": "private",
+    "show_progress": "minimal",
+    "concurrency_id": "asking",
+    "concurrency_limit": Limits().workers,
+}
 SHOWN = 8  # frames of a film that are shown
 RATE = 10.0  # frames a second, where an export does not tell
 
@@ -37,14 +44,12 @@ class Field(ABC):
 
     Args:
         name: of the input.
-        spec: its type and shape.
-        example: a real value.
     """
 
     component: Any  # of Gradio: what it holds is given to `value`
 
-    def __init__(self, name: str, spec: Spec, example: Any) -> None:
-        self.name, self.spec, self.example = name, spec, example
+    def __init__(self, name: str) -> None:
+        self.name = name
 
     @abstractmethod
     def value(self, held: Any) -> Any:
@@ -58,15 +63,15 @@ class Field(ABC):
 class TextField(Field):
     """A box for a text, which a dropped file fills."""
 
-    def __init__(self, name: str, spec: Spec, example: str, limits: Limits) -> None:
-        super().__init__(name, spec, example)
+    def __init__(self, name: str, example: str) -> None:
+        super().__init__(name)
         with gradio.Row():
             self.component = gradio.Textbox(
                 example, label=name, lines=4, max_lines=12, scale=4, interactive=True
             )
             file = gradio.File(label="or a file", type="filepath", scale=1, height=150)
         outputs = [self.component, file]
-        file.upload(self._read, file, outputs, api_visibility="private")
+        file.upload(self._read, file, outputs, **ASKING)
 
     def value(self, held: Any) -> str:
         """The text itself."""
@@ -84,7 +89,7 @@ class NumberField(Field):
     """A box for a number."""
 
     def __init__(self, name: str, spec: Spec, example: float) -> None:
-        super().__init__(name, spec, example)
+        super().__init__(name)
         self._whole = "int" in spec["dtype"]
         precision = 0 if self._whole else None
         self.component = gradio.Number(
@@ -105,14 +110,14 @@ class FilmField(Field):
     def __init__(
         self, name: str, spec: Spec, example: Any, rate: float | None, limits: Limits
     ) -> None:
-        super().__init__(name, spec, example)
+        super().__init__(name)
         _, _, height, width, channels = spec["shape"]
         colour = {1: "grey", 3: "rgb"}[channels]
         self._look = Look(width, height, colour, rate or RATE)
         # In JSON a number has up to three digits and a comma, besides brackets.
         bytes_a_frame = height * (width * (4 * channels + 2) + 3)
         self._most = int(0.98 * limits.body_bytes / bytes_a_frame)
-        frames = np.asarray(example, np.uint8)
+        self._example = frames = np.asarray(example, np.uint8)
         self.component = gradio.State(frames)
         with gradio.Row():
             self.film = gradio.Video(label=f"{name}: drop a film", height=260, sources=["upload"])
@@ -130,7 +135,7 @@ class FilmField(Field):
             seen = gradio.update(value=_strip(found), label=words)
             return [found, seen, *([len(found)] if length else [])]
 
-        self.film.change(take, self.film, outputs, api_visibility="private")
+        self.film.change(take, self.film, outputs, **ASKING)
 
     def value(self, held: Any) -> Any:
         """The frames themselves."""
@@ -138,14 +143,16 @@ class FilmField(Field):
 
     def _read(self, path: str | None) -> tuple[np.ndarray, str]:
         if path is None:
-            frames = np.asarray(self.example, np.uint8)
-            return frames, f"an example of {len(frames)} frames"
+            return self._example, f"an example of {len(self._example)} frames"
         name, look = Path(path).name, self._look
         require("av", "video")
         try:
-            frames = np.stack(list(itertools.islice(decode(path, look), self._most)))
-        except (DecodingError, ValueError) as error:
+            found = list(itertools.islice(decode(path, look), self._most))
+        except DecodingError as error:
             raise Mistake(f"{name}: {error}") from None
+        if not found:
+            raise Mistake(f"{name}: expected a film. Received: a file without a single frame.")
+        frames = np.stack(found)
         words = f"{len(frames)} frames, {look.rate:g} a second, {look.width} x {look.height}"
         if len(frames) == self._most:
             words += ": the first ones, one request holds no more"
@@ -156,7 +163,7 @@ class JsonField(Field):
     """Whatever else a model takes, as JSON."""
 
     def __init__(self, name: str, spec: Spec, example: Any) -> None:
-        super().__init__(name, spec, example)
+        super().__init__(name)
         with gradio.Accordion(f"{name} ({spec['dtype']})", open=False):
             self.component = gradio.Textbox(
                 json.dumps(example), show_label=False, max_lines=12, interactive=True
@@ -166,7 +173,7 @@ class JsonField(Field):
         """What the JSON says."""
         try:
             return json.loads(held or "")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Mistake(f"{self.name}: {error}") from None
 
 
@@ -183,10 +190,10 @@ def fields(
     """
     numbers = [name for name, spec in specs.items() if is_number(spec)]
     made: list[Field] = []
-    for name in specs.keys() - set(numbers):
+    for name in [name for name in specs if name not in numbers]:
         spec, example = specs[name], examples[name]
         if is_text(spec) and isinstance(example, str):
-            made.append(TextField(name, spec, example, limits))
+            made.append(TextField(name, example))
         elif is_film(spec):
             made.append(FilmField(name, spec, example, rate, limits))
         else:

@@ -15,12 +15,16 @@ MOST_PIECES = 1000  # beyond it the page would ask for minutes
 
 
 def sequences(text: str) -> list[tuple[str, str]]:
-    """(name, letters) of each entry of a FASTA text; a text that is none is one entry itself."""
+    """(name, letters) of each entry of a FASTA text; a text that is none is one entry itself, as is
+    one that quotes with ">"."""
     if not text.lstrip().startswith(">"):
         return [("", text)]
-    entries = re.split(r"^>", text.strip(), flags=re.MULTILINE)[1:]
-    split = [entry.splitlines() or [""] for entry in entries]
-    return [(lines[0].strip(), "".join(map(str.strip, lines[1:]))) for lines in split]
+    entries = [entry.splitlines() or [""] for entry in re.split("^>", text, flags=re.MULTILINE)[1:]]
+    found = [(lines[0].strip(), "".join(map(str.strip, lines[1:]))) for lines in entries]
+    bodies = [line.strip() for lines in entries for line in lines[1:]]
+    if not all(re.fullmatch("[A-Za-z*-]*", line) for line in bodies) or not any(bodies):
+        return [("", text)]
+    return found
 
 
 def unknown_letter(text: str) -> str | None:
@@ -84,6 +88,6 @@ def information(texts: Sequence[str]) -> pandas.DataFrame:
 
     height = p * (log2 K + sum_k p_k log2 p_k)      with K letters in all
     """
-    logomaker = require("logomaker", "dna")
+    logomaker = require("logomaker", "demo")
     upper = [text.upper() for text in texts]
     return logomaker.alignment_to_matrix(upper, to_type="information", pseudocount=0)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
-from typing import Any
-
 import gradio
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 
+from pipelines.demo.guard import Guard
 from pipelines.demo.page import page
 from pipelines.server.limits import Limits
 from pipelines.server.models import Models
 
-# Whatever a model answers, the page loads nothing and speaks to nobody but this server.
-POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' blob: data:"
+VISITORS = 100  # whose components and films are kept; the oldest go first
 
 
 def mount(application: Starlette, models: Models, limits: Limits) -> None:
@@ -25,9 +21,15 @@ def mount(application: Starlette, models: Models, limits: Limits) -> None:
         models: what is served.
         limits: on a request, and on a dropped file.
     """
+    blocks = page(models, limits)
+    blocks.queue(max_size=limits.waiting, api_open=False)
+    blocks.state_session_capacity = VISITORS
+    # Gradio checks the paths of files, that only uploaded ones are read, in what has launched; what
+    # is mounted does not count as that by itself.
+    blocks.has_launched = True
     gradio.mount_gradio_app(
         application,
-        page(models, limits),
+        blocks,
         path="/",
         theme=gradio.themes.Default(font=["sans-serif"], font_mono=["monospace"]),
         footer_links=["gradio"],
@@ -38,33 +40,4 @@ def mount(application: Starlette, models: Models, limits: Limits) -> None:
         mcp_server=False,
         show_error=True,
     )
-    application.add_middleware(_Guard, body_bytes=limits.body_bytes)
-
-
-class _Guard:
-    """Adds the policy to what the page sends, and refuses bodies that are too large."""
-
-    def __init__(self, application: Any, body_bytes: int) -> None:
-        self._application, self._most = application, body_bytes
-
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
-        if scope["type"] != "http" or scope["path"].startswith("/v1"):
-            await self._application(scope, receive, send)
-            return
-        received = 0
-
-        async def limited() -> Any:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self._most + 2**16:  # a form has words around its file
-                raise HTTPException(413, f"a request has at most {self._most} bytes.")
-            return message
-
-        async def with_policy(message: MutableMapping[str, Any]) -> None:
-            if message["type"] == "http.response.start":
-                policy = (b"content-security-policy", POLICY.encode())
-                message["headers"] = [*message["headers"], policy]
-            await send(message)
-
-        await self._application(scope, limited, with_policy)
+    application.add_middleware(Guard, limits=limits)

@@ -16,13 +16,15 @@ from pipelines import curl, warmup
 from pipelines.demo import growing
 from pipelines.demo.answers import Answers, answered, heard, moved, parts
 from pipelines.demo.asking import Asked, grows
-from pipelines.demo.fields import Field, Mistake, TextField, fields
+from pipelines.demo.fields import ASKING, Mistake, TextField, fields
 from pipelines.demo.influence import influences, sequences
 from pipelines.errors import UserError
 from pipelines.server.errors import RequestError
 from pipelines.server.limits import Limits
 from pipelines.server.models import Models
 from pipelines.server.version import Version
+
+WATCHERS = 8  # who may watch something grow at the same time
 
 
 def page(models: Models, limits: Limits) -> gradio.Blocks:
@@ -48,7 +50,7 @@ def page(models: Models, limits: Limits) -> gradio.Blocks:
             with gradio.Tabs():
                 for name, version in sorted(models.served.items()):
                     if stored := _stored(version):
-                        _Trial(Asked(models, name, limits), version, stored, limits)
+                        _Trial(models, name, version, stored, limits)
 
     return blocks
 
@@ -69,16 +71,23 @@ def _told(folder: Path) -> dict[str, Any]:
 
 
 class _Trial:
-    """One model's tab."""
+    """One model's tab.
+
+    Args:
+        models: what is served.
+        name: of the model.
+        version: that is served now; later ones are asked as soon as they are.
+        stored: a real request.
+        limits: on a request.
+    """
 
     def __init__(
-        self, asked: Asked, version: Version, stored: dict[str, Any], limits: Limits
+        self, models: Models, name: str, version: Version, stored: dict[str, Any], limits: Limits
     ) -> None:
-        self._asked, told = asked, _told(version.folder)
-        self._labels: Sequence[str] | None = told["labels"]
+        self._models, self._name, self._limits = models, name, limits
         specs = version.signatures["serving_default"]["inputs"]
-        with gradio.Tab(asked.name, elem_id=f"model-{asked.name}"):
-            self._fields: list[Field] = fields(specs, stored, told["rate"], limits)
+        with gradio.Tab(name, elem_id=f"model-{name}"):
+            self._fields = fields(specs, stored, _told(version.folder)["rate"], limits)
             with gradio.Row():
                 ask = gradio.Button("Ask", variant="primary", elem_classes="ask")
                 if growing_one := grows(version.signatures):
@@ -88,14 +97,15 @@ class _Trial:
             self._answers = Answers()
         inputs = [field.component for field in self._fields]
         outputs = list(self._answers.components.values())
-        settings: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
-        ask.click(_told_in_words(self._ask), inputs, outputs, concurrency_limit=4, **settings)
+        ask.click(_told_in_words(self._ask), inputs, outputs, **ASKING)
         if growing_one:
-            growth = watch.click(
-                _told_in_words(self._watch), inputs, outputs, concurrency_limit=8, **settings
-            )
+            watched = {**ASKING, "concurrency_id": "watching", "concurrency_limit": WATCHERS}
+            growth = watch.click(_told_in_words(self._watch), inputs, outputs, **watched)
             silence = functools.partial(gradio.update, value=None)
             stop.click(silence, None, self._answers.components["sound"], cancels=[growth])
+
+    def _now(self) -> Asked:
+        return Asked(self._models.find(self._name), self._limits)
 
     def _row(self, held: Sequence[Any]) -> dict[str, Any]:
         return {
@@ -104,36 +114,47 @@ class _Trial:
 
     def _ask(self, *held: Any) -> Iterator[dict[Any, Any]]:
         """The answer, and then what moved it, which takes longer."""
-        row = self._row(held)
+        row, asked = self._row(held), self._now()
+        labels = _told(asked.version.folder)["labels"]
         only = self._fields[0] if len(self._fields) == 1 else None
         if not isinstance(only, TextField):
-            (answer,) = self._asked.answers([row])
-            yield self._answers.updates(heard(parts(answer, self._labels)))
+            (answer,) = asked.answers([row])
+            yield self._answers.updates(heard(parts(answer, labels)))
             return
         entries = sequences(row[only.name])
-        answers = self._asked.answers([{only.name: text} for _, text in entries])
-        seen = answered(entries, answers, self._labels)
+        if len(entries) > self._limits.rows:
+            most = self._limits.rows
+            raise Mistake(f"expected at most {most} sequences. Received: {len(entries)}.")
+        answers = asked.answers([{only.name: text} for _, text in entries])
+        seen = answered(entries, answers, labels)
         yield self._answers.updates(seen)
         name, text = entries[0]
         probabilities = answers[0].get("probabilities")
         if text and isinstance(probabilities, list) and isinstance(probabilities[0], float):
-            found = influences(self._asked, only.name, text, probabilities)
+            found = influences(asked, only.name, text, probabilities)
             yield self._answers.updates(seen | moved(found, name))
 
     def _watch(self, *held: Any) -> Iterator[dict[Any, Any]]:
         """One step after the other."""
-        row = self._row(held)
-        length = row["length"]
+        row, asked = self._row(held), self._now()
+        length, primer = row["length"], row["primer"]
         if not 1 <= length <= growing.MOST_STEPS:
             raise Mistake(f"length: expected 1 to {growing.MOST_STEPS}. Received: {length}.")
-        written = isinstance(row["primer"], str)
-        given = row["primer"] if written else row["primer"][: row.get("primer_length", 0)]
-        steps = self._asked.steps(given, row["seed"], row["temperature"])
-        if written:
-            for text in growing.writing(steps, length):
+        if isinstance(primer, str):
+            for text in growing.writing(
+                asked.steps(primer, row["seed"], row["temperature"]), length
+            ):
                 yield self._answers.updates({"text": text})
             return
-        yield from self._perform(np.array(list(itertools.islice(steps, length)), np.uint8))
+        if not isinstance(primer, list):
+            raise Mistake("primer: expected a list of steps.")
+        given = primer[: max(0, row.get("primer_length", len(primer)))]
+        steps = itertools.islice(asked.steps(given, row["seed"], row["temperature"]), length)
+        try:
+            roll = np.array(list(steps), np.uint8)
+        except (ValueError, OverflowError, TypeError):
+            raise Mistake("primer: expected steps of 88 keys, each 0, 1 or 2.") from None
+        yield from self._perform(roll)
 
     def _perform(self, roll: np.ndarray) -> Iterator[dict[Any, Any]]:
         """A piece is composed in a moment; it is drawn as it sounds."""

@@ -10,7 +10,8 @@ unchanged against TensorFlow Serving. Files:
     models         the folder of models, watched
     rest           paths, bodies, deadlines: the ASGI application
     patience       connections: how many, and how long they may take over their headers
-    demo           a web page to try each model
     commands       the same folder under TensorFlow Serving
     running        a socket, the watcher and uvicorn, until Ctrl-C
+
+The web page of `--demo` is in `pipelines/demo`.
 """

@@ -19,6 +19,10 @@ from pipelines.video import cache
 
 SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv")
 FORMATS = {"rgb": "rgb24", "grey": "gray"}
+# Containers that hold their pictures themselves: a playlist would have other files opened.
+CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegvideo,mpegts,m4v,asf,flv,ogg,h264,hevc,gif"
+)
 EARLY = 1e-6  # seconds by which a time stamp may miss the time it stands for
 
 T = TypeVar("T")
@@ -116,7 +120,7 @@ def decode(path: str | Path, look: Look) -> Iterator[np.ndarray]:
     import av
 
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), options={"format_whitelist": CONTAINERS}) as container:
             if not container.streams.video:
                 raise DecodingError("expected a clip. Received: a file without pictures")
             stream = container.streams.video[0]

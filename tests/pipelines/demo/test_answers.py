@@ -54,7 +54,7 @@ def test_probabilities_over_time_are_curves():
     beside = parts({"labels": ["x", "y"], "probabilities": [0, 1], "over_time": rows}, None)
     assert by_frame.keys() == {"curves"}
     assert beside.keys() == {"labels", "curves"}
-    table = by_frame["curves"].pivot(index="frame", columns="label", values="probability")
+    table = by_frame["curves"].pivot(index="step", columns="label", values="probability")
     np.testing.assert_array_equal(table[["x", "y"]], rows)
 
 
@@ -66,7 +66,8 @@ def test_translations_come_best_first():
 
 def test_a_text_is_read_as_fasta_where_it_is_one():
     assert sequences(">a b\r\nACG\r\nTT\r\n>c\r\nGG") == [("a b", "ACGTT"), ("c", "GG")]
-    assert sequences("a > b") == [("", "a > b")]
+    for text in ("a > b", "> I loved it\nlovely lovely", ">"):
+        assert sequences(text) == [("", text)]
 
 
 def test_words_are_left_out_and_letters_are_hidden():
@@ -82,7 +83,7 @@ def test_information_is_that_of_the_letters_at_a_place():
 
 def test_influence_is_what_the_log_odds_lose(models):
     """Against the rule of the toy model: +1 a letter of "lovely", -0.5 a letter of "dull"."""
-    asked = Asked(models, "verdict", Limits())
+    asked = Asked(models.find("verdict"), Limits())
     text = "lovely dull film"
     (answer,) = asked.answers([{"text": text}])
     found = dict(influences(asked, "text", text, answer["probabilities"]))
@@ -94,10 +95,14 @@ def test_influence_is_what_the_log_odds_lose(models):
 
 def test_several_sequences_are_a_table_and_a_logo(models):
     entries = [("one", "GGTATAGG"), ("two", "CCTCTACC")]
-    answers = Asked(models, "promoter", Limits()).answers([{"sequence": s} for _, s in entries])
+    answers = Asked(models.find("promoter"), Limits()).answers(
+        [{"sequence": s} for _, s in entries]
+    )
     seen = answered(entries, answers, None)
     assert seen["table"].to_numpy().tolist() == [["one", "good", 0.9], ["two", "bad", 0.9]]
     assert len(seen["information"].axes) == 1
+    answers[1]["valid"] = False  # what a model could not read is not told as if it could
+    assert answered(entries, answers, None)["table"]["valid"].tolist() == [True, False]
 
 
 def test_a_roll_is_drawn_as_far_as_it_is_heard():
@@ -114,7 +119,7 @@ def test_a_roll_is_drawn_as_far_as_it_is_heard():
 
 
 def test_what_a_model_draws_follows_what_is_given(models):
-    steps = Asked(models, "story", Limits()).steps("Once ", 1, 1.0)
+    steps = Asked(models.find("story"), Limits()).steps("Once ", 1, 1.0)
     *_, text = growing.writing(steps, 8)
     assert text == "Once fgh"
 

@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.errors import UserError
 from pipelines.video import cache, decoding
-from pipelines.video.decoding import Look, decode, decode_all, resample
+from pipelines.video.decoding import DecodingError, Look, decode, decode_all, resample
 
 GREY = Look(32, 32, "grey", 10.0)
 
@@ -147,3 +147,19 @@ def test_a_cache_is_whole_or_not_there(tmp_path, monkeypatch):
     monkeypatch.setenv("RNNKIT_CACHE", str(tmp_path / "file"))
     with pytest.raises(UserError, match=r"cannot be written .* RNNKIT_CACHE"):
         cache.write(cache.place("y"), frames())
+
+
+@pytest.mark.parametrize(
+    ("name", "playlist"),
+    [
+        ("a.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{other}\n#EXT-X-ENDLIST\n"),
+        ("a.mp4", "ffconcat version 1.0\nfile {other.name}\n"),
+    ],
+)
+def test_a_playlist_opens_no_other_file(tmp_path, write_clip, name, playlist):
+    """What somebody else sends must not show what lies beside it."""
+    frames = np.full((4, 32, 32, 1), 90, np.uint8)
+    other = write_clip(tmp_path / "other.mp4", frames, codec="mpeg4")
+    (tmp_path / name).write_text(playlist.format(other=other))
+    with pytest.raises(DecodingError):
+        list(decode(tmp_path / name, GREY))
