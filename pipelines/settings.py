@@ -53,6 +53,10 @@ class Settings(Options):
     changeable = frozenset({"epochs"})  # no annotation: it is no field
     """Settings that decide how long training goes on, or what it shows, and nothing else."""
 
+    inherited = frozenset()  # likewise
+    """Settings without which what a run learnt of its data has another meaning: a training that
+    starts from that run (`--init`) needs the same."""
+
     cell: str = setting("lstm", "recurrent cell, one that `rnnkit cells` lists")
     units: int = setting(128, "width of each recurrent layer", minimum=1)
     layers: int = setting(1, "number of recurrent layers", minimum=1)

@@ -161,6 +161,14 @@ def _same_task(init: Run, task: Task) -> Run:
         raise UserError(
             f"{init.path}: expected a run of the task {task.name}. Received: {init.task.name}."
         )
+    for name in sorted(task.settings.inherited):
+        theirs, ours = getattr(init.settings, name), getattr(task.settings, name)
+        if theirs != ours:
+            raise UserError(
+                f"{init.path}: was trained with --{name} {theirs}, and what it learnt of its data "
+                f"holds for that alone. Received: --{name} {ours}. Use --{name} {theirs}, or "
+                "train without --init."
+            )
     return init
 
 

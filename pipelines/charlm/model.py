@@ -39,6 +39,7 @@ class CharacterModel(keras.Model):
         dropout: float in [0, 1), share of each recurrent layer's output dropped in training.
         bptt_steps: int or None, most steps that a gradient flows back inside a window.
         streams: int, rows of a batch where a symbolic input does not tell.
+        vocabulary: str, fingerprint of the characters that the ids stand for; empty: not known.
 
     Call arguments:
         inputs: `{"ids": (batch, T), "first": (batch,)}`, the ids of x_0..x_{T-1} of each
@@ -62,6 +63,7 @@ class CharacterModel(keras.Model):
         dropout: float,
         bptt_steps: int | None,
         streams: int,
+        vocabulary: str = "",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -74,6 +76,7 @@ class CharacterModel(keras.Model):
             "dropout": dropout,
             "bptt_steps": bptt_steps,
             "streams": streams,
+            "vocabulary": vocabulary,
         }
         self.embedding = keras.layers.Embedding(symbols, embedding)
         self.recurrent = [

@@ -30,6 +30,7 @@ from pipelines.task import (
     Task,
     Tensors,
 )
+from pipelines.text.vocabulary import fingerprint
 
 SHOWN = 2000  # characters of a text that `predict` colours on a terminal
 DRAWN = 20_000  # that the picture of an evaluation covers
@@ -132,6 +133,7 @@ class CharLMTask(Task[Text, CharLMSettings], Contiguous[Text], Generative[Text],
             dropout=settings.dropout,
             bptt_steps=settings.bptt_steps,
             streams=settings.batch_size,
+            vocabulary=fingerprint(self._vocabulary),
         )
         model.build((None, None))
         return model
@@ -157,6 +159,7 @@ class CharLMTask(Task[Text, CharLMSettings], Contiguous[Text], Generative[Text],
     def scores(self, model: keras.Model, batches: tf.data.Dataset) -> dict[str, float]:
         """`nll` and `bits_per_char` of the text as one stream, which the rows of the batches give
         when they are laid end to end."""
+        self._check(model)
         following, counted = [], []
         for _, wanted, weight in batches.as_numpy_iterator():
             following.append(wanted)
@@ -177,11 +180,13 @@ class CharLMTask(Task[Text, CharLMSettings], Contiguous[Text], Generative[Text],
 
     def predict(self, model: keras.Model, records: Sequence[Text]) -> list[dict[str, Any]]:
         """How surprising each character of each text is, in nats."""
+        self._check(model)
         return [self._answer(model, record) for record in records]
 
     def answers(
         self, model: keras.Model, texts: Sequence[str], input: str | None, options: Any
     ) -> Iterator[dict[str, Any]]:
+        self._check(model)
         typed = [Text(f"text {k}", text) for k, text in enumerate(texts, 1)]
         records = cast("list[Text]", read_all(self, input)) if input is not None else typed
         return (self._answer(model, record) for record in records)
@@ -223,6 +228,7 @@ class CharLMTask(Task[Text, CharLMSettings], Contiguous[Text], Generative[Text],
         return {".png": png}
 
     def plots(self, model: keras.Model, records: Sequence[Text], folder: str) -> None:
+        self._check(model)
         whole = "".join(text.characters for text in records)[:DRAWN]
         nats = scores.nats(model, texts.to_ids(whole, self._vocabulary))
         picture.draw(whole, nats, Path(folder) / "surprise.png")
@@ -230,6 +236,7 @@ class CharLMTask(Task[Text, CharLMSettings], Contiguous[Text], Generative[Text],
     def generate(self, model: keras.Model, request: GenerateRequest) -> list[Text]:
         """New texts. `length` counts characters, the primer included; without it 500 follow the
         primer, which is a text, or a file of one. A temperature of 0 takes the likeliest."""
+        self._check(model)
         return generating.generate(model, self._vocabulary, request)
 
     def write(self, records: Sequence[Text], out: str) -> list[str]:
@@ -239,7 +246,20 @@ class CharLMTask(Task[Text, CharLMSettings], Contiguous[Text], Generative[Text],
         return record.characters
 
     def served(self, model: keras.Model) -> Served:
+        self._check(model)
         return serving.served(model, self._vocabulary)
 
     def requests(self, records: Sequence[Text]) -> dict[str, dict[str, np.ndarray]]:
         return serving.requests(records)
+
+    def _check(self, model: keras.Model) -> None:
+        """Refuses characters that do not fit the model: its config.json was changed."""
+        expected, received = model.arguments["symbols"] - 1, len(self._vocabulary)
+        same = model.arguments["vocabulary"] in ("", fingerprint(self._vocabulary))
+        if received != expected or not same:
+            raise UserError(
+                f"the vocabulary of the run does not fit its model: expected the {expected} "
+                f"characters that it was trained with. Received: {received}"
+                f"{', not the same' if received == expected else ''}. Bring back the config.json "
+                "that training wrote, or train anew."
+            )

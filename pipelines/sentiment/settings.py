@@ -14,6 +14,8 @@ LABEL_NAMES = "label, sentiment, class, ..."
 class SentimentSettings(Settings):
     """Defaults chosen on validation parts of film reviews (`benchmarks/sentiment.md`)."""
 
+    inherited = frozenset({"tokens"})
+
     units: int = setting(128, "width of each recurrent layer, in each direction", minimum=1)
     epochs: int = setting(20, "most passes over the training part", minimum=1)
     patience: int = setting(

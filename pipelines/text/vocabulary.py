@@ -7,6 +7,8 @@ k-th token of the list, from 0, has number 2 + k.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
@@ -63,6 +65,11 @@ def learn_vocabulary(
     tokens = counts.keys() - {PADDING_TEXT, UNKNOWN_TEXT}
     known = [token for token in tokens if counts[token] >= minimum] or tokens
     return sorted(known, key=lambda token: (-counts[token], token))[:most]
+
+
+def fingerprint(*vocabularies: Sequence[str]) -> str:
+    """A hash of tokens in their order: a model keeps that of what its numbers stand for."""
+    return hashlib.sha256(json.dumps(vocabularies).encode()).hexdigest()[:16]
 
 
 def lookup(vocabulary: Sequence[str]) -> keras.layers.StringLookup:

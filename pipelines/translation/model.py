@@ -39,6 +39,7 @@ class TranslationModel(keras.Model):
         scheduled_sampling: float in [0, 1], share of the decoder's inputs that it drew itself.
         seed: int, of those draws.
         bptt_steps: int or None, most steps that a gradient flows back; all by default.
+        vocabulary: str, fingerprint of the tokens that the numbers stand for; empty: not known.
 
     Call arguments:
         inputs: a dict of `source` (batch, S), and `before` (batch, T), the target tokens with the
@@ -62,6 +63,7 @@ class TranslationModel(keras.Model):
         scheduled_sampling: float = 0.0,
         seed: int = 0,
         bptt_steps: int | None = None,
+        vocabulary: str = "",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -77,6 +79,7 @@ class TranslationModel(keras.Model):
             "scheduled_sampling": scheduled_sampling,
             "seed": seed,
             "bptt_steps": bptt_steps,
+            "vocabulary": vocabulary,
         }
         self.source_size, self.target_size = source_size, target_size
 

@@ -11,6 +11,8 @@ from pipelines.settings import Options, Settings, setting
 class TranslationSettings(Settings):
     """Defaults for pairs of short sentences on two cores (`benchmarks/translation.md`)."""
 
+    inherited = frozenset({"tokens"})
+
     cell: str = setting("gru", "recurrent cell, one that `rnnkit cells` lists")
     units: int = setting(
         256, "width of each recurrent layer; the encoder has it in both directions", minimum=1

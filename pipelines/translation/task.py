@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from pipelines.errors import UserError
 from pipelines.task import Answering, Reading, Served, Task, Tensors, Typed
+from pipelines.text.vocabulary import fingerprint
 from pipelines.translation import answering, floors, pictures, scores, serving
 from pipelines.translation.language import START, Language, learn_language
 from pipelines.translation.model import TranslationModel
@@ -88,6 +89,10 @@ class TranslationTask(Task[Pair, TranslationSettings], Answering, Typed[Pair]):
         """The side with the translations."""
         return Language(self.learnt["target"], self.settings.tokens)
 
+    @property
+    def _fingerprint(self) -> str:
+        return fingerprint([self.settings.tokens], self.learnt["source"], self.learnt["target"])
+
     # --- tensors --------------------------------------------------------------------------------
 
     @property
@@ -145,6 +150,7 @@ class TranslationTask(Task[Pair, TranslationSettings], Answering, Typed[Pair]):
             scheduled_sampling=settings.scheduled_sampling,
             seed=settings.seed,
             bptt_steps=settings.bptt_steps,
+            vocabulary=self._fingerprint,
         )
         model.build({"source": (None, None), "before": (None, None)})
         return model
@@ -303,3 +309,9 @@ class TranslationTask(Task[Pair, TranslationSettings], Answering, Typed[Pair]):
                     f"{weights} tokens. Received: {known}. Bring back the config.json that "
                     "training wrote, or train anew."
                 )
+        if model.arguments["vocabulary"] not in ("", self._fingerprint):
+            raise UserError(
+                "the vocabulary of the run does not fit its model: expected the tokens that it was "
+                "trained with. Received: others, as many. Bring back the config.json that training "
+                "wrote, or train anew."
+            )

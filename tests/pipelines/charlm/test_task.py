@@ -14,6 +14,7 @@ import pipelines
 from pipelines.charlm.sampling import continue_texts
 from pipelines.cli import main
 from pipelines.errors import UserError
+from pipelines.task import GenerateRequest
 from tests.pipelines.states import state
 
 SETTINGS = {"units": 8, "embedding": 6, "window": 16, "batch_size": 4, "dropout": 0.2}
@@ -67,6 +68,27 @@ def test_unknown_characters_have_a_price_and_are_counted(run):
     known, unknown = run.answers(["7 times", "7 täglich"])
     assert (known["unknown"], unknown["unknown"]) == (0, 5)  # ä g l c h
     assert unknown["nll"] > known["nll"]
+
+
+@pytest.mark.parametrize(
+    ("kept", "words"),
+    [(slice(1, None), r"Received: \d+\."), (slice(None, None, -1), "not the same")],
+)
+def test_a_vocabulary_that_does_not_fit_is_told(run, tmp_path, kept, words):
+    """A run whose config.json was exchanged would read and write other characters than it learnt,
+    and score them as if nothing were."""
+    other = type(run.task)(run.settings, {"characters": run.task.learnt["characters"][kept]})
+    text = run.data().parts["valid"]
+    for use in (
+        lambda: other.scores(run.model, None),
+        lambda: other.predict(run.model, text),
+        lambda: other.answers(run.model, ["7 times"], None, None),
+        lambda: other.generate(run.model, GenerateRequest(length=3)),
+        lambda: other.plots(run.model, text, str(tmp_path)),
+        lambda: other.served(run.model),
+    ):
+        with pytest.raises(UserError, match=f"vocabulary of the run does not fit .*{words}"):
+            use()
 
 
 def texts_of(run, primers, lengths, temperatures, seeds):

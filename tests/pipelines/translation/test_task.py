@@ -6,12 +6,15 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from pipelines import training
 from pipelines.batches import Batches
 from pipelines.errors import UserError
 from pipelines.translation import scores
@@ -308,6 +311,22 @@ def test_a_vocabulary_that_does_not_fit_is_told(both):
     ):
         with pytest.raises(UserError, match="target vocabulary of the run does not fit its model"):
             use()
+    for changed in (
+        TranslationTask(task.settings, {**task.learnt, "target": task.learnt["target"][::-1]}),
+        TranslationTask(replace(task.settings, tokens="char"), task.learnt),
+    ):
+        with pytest.raises(UserError, match=r"the vocabulary of the run .* others, as many"):
+            changed.predict(model, some_pairs(1))
+
+
+def test_to_start_from_a_run_asks_for_its_tokens(both):
+    """Weights that learnt pieces of words would be trained on words that are no such pieces."""
+    task, _ = both
+    init = SimpleNamespace(path="runs/first", task=task, settings=task.settings)
+    other = TranslationTask(replace(task.settings, tokens="char"))
+    with pytest.raises(UserError, match=r"trained with --tokens subword.*--tokens char\. Use"):
+        training._same_task(init, other)
+    assert training._same_task(init, task) is init
 
 
 # --- export ---------------------------------------------------------------------------------------
