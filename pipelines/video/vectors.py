@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -133,53 +134,95 @@ def read_npz(path: Path, settings: VideoSettings) -> Iterator[Row | Dropped]:
             f"{path}: expected numbers `values` of shape (clips, T, channels), or (frames, "
             f"channels) with `lengths`. Received: {got[:200]}."
         )
-    pieces = _pieces(path, values, lengths)
-    labels = _first(arrays, LABELS)
-    wanted = sum(map(len, pieces)) if settings.per_frame and values.ndim == 2 else len(pieces)
-    if labels is not None and len(labels) != wanted:
-        raise UserError(f"{path}: expected {wanted} labels. Received: {len(labels)}.")
-    found, begin = [], 0
-    for k, frames in enumerate(pieces):
-        names: list[str] = []
+    counts = _counts(path, values, lengths)
+    labels, clips = _first(arrays, LABELS), (len(counts),)
+    _check_shape(path, LABELS, labels, values.shape[:-1] if settings.per_frame else clips, settings)
+    for names in (GROUPS, SPLITS, NAMES):
+        _check_shape(path, names, _first(arrays, names), clips, settings)
+    joined, begin, found = values.ndim == 2, 0, []
+    for k, count in enumerate(counts):
+        here = slice(begin, begin + count) if joined else (k, slice(count))
+        frames = values[here].astype(np.float32)
+        own: list[str] = []
         if labels is not None:
-            own = labels[k] if not settings.per_frame or values.ndim == 3 else labels[begin:]
-            names = [str(each) for each in np.atleast_1d(own)[: len(frames)].tolist()]
+            own = [str(each) for each in np.atleast_1d(labels[here if settings.per_frame else k])]
         group = f"block {k // settings.block}" if settings.block else _text(arrays, GROUPS, k)
         name = _text(arrays, NAMES, k) or f"{path}[{k}]"
-        sequence = _Sequence(name, list(frames), names, group, _text(arrays, SPLITS, k))
+        sequence = _Sequence(name, list(frames), own, group, _text(arrays, SPLITS, k))
         if not np.isfinite(frames).all():
             yield Dropped(sequence.place, "expected numbers. Received: nan or inf")
         elif len(frames):
             found.append(sequence)
         else:
             yield Dropped(sequence.place, "expected frames. Received: none")
-        begin += len(frames)
+        begin += count
     yield from _stored(path, found, settings)
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
+    wrong = (
+        OSError,
+        ValueError,
+        AttributeError,
+        EOFError,
+        TypeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    )
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name.lower(): file[name] for name in file.files}
-    except (OSError, ValueError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+            arrays = {name.lower(): file[name] for name in file.files}
+        return {k: v.astype(str) if v.dtype.kind == "S" else v for k, v in arrays.items()}
+    except wrong as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path}: expected an .npz file of arrays. Received: {reason}.") from None
 
 
-def _pieces(path: Path, values: np.ndarray, lengths: np.ndarray | None) -> list[np.ndarray]:
-    values = values.astype(np.float32)
-    if values.ndim == 3:
-        counts = [values.shape[1]] * len(values) if lengths is None else lengths.tolist()
-        if len(counts) != len(values) or max(counts, default=0) > values.shape[1]:
+def _counts(path: Path, values: np.ndarray, lengths: np.ndarray | None) -> list[int]:
+    """Frames of each clip."""
+    joined = values.ndim == 2
+    if lengths is None:
+        if joined:
             raise UserError(
-                f"{path}: expected {len(values)} lengths of at most {values.shape[1]}. Received: "
-                f"{len(counts)}, up to {max(counts, default=0)}."
+                f"{path}: expected lengths of {len(values)} in all. Received: no lengths."
             )
-        return [frames[:count] for frames, count in zip(values, counts, strict=True)]
-    if lengths is None or int(lengths.sum()) != len(values):
-        total = "no lengths" if lengths is None else f"lengths of {int(lengths.sum())} in all"
-        raise UserError(f"{path}: expected lengths of {len(values)} in all. Received: {total}.")
-    return np.split(values, np.cumsum(lengths)[:-1].astype(int))
+        return [values.shape[1]] * len(values)
+    if lengths.dtype.kind not in "iu" or lengths.ndim != 1 or lengths.min(initial=0) < 0:
+        least = f", from {lengths.min()}" if lengths.size and lengths.dtype.kind in "iuf" else ""
+        raise UserError(
+            f"{path}: expected whole numbers `lengths` of at least 0, one a clip. Received: "
+            f"{lengths.dtype} {lengths.shape}{least}."
+        )
+    counts: list[int] = lengths.tolist()
+    if joined and sum(counts) != len(values):
+        raise UserError(
+            f"{path}: expected lengths of {len(values)} in all. Received: lengths of {sum(counts)} "
+            "in all."
+        )
+    if not joined and (len(counts) != len(values) or max(counts, default=0) > values.shape[1]):
+        raise UserError(
+            f"{path}: expected {len(values)} lengths of at most {values.shape[1]}. Received: "
+            f"{len(counts)}, up to {max(counts, default=0)}."
+        )
+    return counts
+
+
+def _check_shape(
+    path: Path,
+    names: tuple[str, ...],
+    array: np.ndarray | None,
+    shape: tuple[int, ...],
+    settings: VideoSettings,
+) -> None:
+    """Refuses what is not told of every clip, or of every frame."""
+    if array is None or array.shape == shape:
+        return
+    whole = names is not LABELS or not settings.per_frame
+    way = ". With a label a frame use --per-frame" if names is LABELS and whole else ""
+    raise UserError(
+        f"{path}: expected `{names[0]}` of shape {shape}, one a {'clip' if whole else 'frame'}. "
+        f"Received: {array.shape}{way}."
+    )
 
 
 def _first(arrays: Mapping[str, np.ndarray], names: Iterable[str]) -> np.ndarray | None:

@@ -252,11 +252,23 @@ def test_arrays(tmp_path):
     np.testing.assert_array_equal(reading.parts["all"][2].frames(), values.reshape(12, 2)[5:9])
 
 
+PAIR = {"values": np.zeros((2, 3, 1)), "labels": ["a", "b"]}
+
+
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
         ({"other": [1]}, "expected numbers `values`"),
-        ({"values": np.zeros((2, 3, 1)), "labels": ["a"]}, "expected 2 labels. Received: 1"),
+        ({"values": np.zeros((2, 3, 1)), "labels": ["a"]}, "`labels` of shape (2,), one a clip."),
+        ({"values": np.zeros((2, 3, 1)), "labels": [["a"] * 3] * 2}, "a frame use --per-frame."),
+        ({"values": np.zeros((2, 3, 1)), "labels": "a"}, "Received: (). With"),
+        ({**PAIR, "groups": ["p"] * 6}, "`groups` of shape (2,), one a clip. Received: (6,)."),
+        ({**PAIR, "names": ["p"]}, "`names` of shape (2,), one a clip. Received: (1,)."),
+        ({**PAIR, "splits": "train"}, "`splits` of shape (2,), one a clip. Received: ()."),
+        ({**PAIR, "lengths": [2.0, 3.0]}, "whole numbers `lengths`"),
+        ({**PAIR, "lengths": [3, -1]}, "of at least 0, one a clip. Received: int64 (2,), from -1."),
+        ({**PAIR, "lengths": 3}, "Received: int64 (), from 3."),
+        ({"values": np.zeros((5, 2)), "lengths": [7, -2]}, "from -2."),
         ({"values": np.zeros((5, 2)), "labels": ["a"]}, "Received: no lengths"),
         ({"values": np.zeros((5, 2)), "lengths": [2, 2]}, "Received: lengths of 4 in all"),
         ({"values": np.zeros((2, 3, 1)), "lengths": [2, 9]}, "lengths of at most 3"),
@@ -266,8 +278,33 @@ def test_arrays(tmp_path):
 )
 def test_arrays_that_do_not_fit(tmp_path, arrays, words):
     np.savez(tmp_path / "v.npz", **arrays)
-    with pytest.raises(UserError, match=re.escape(words)):
+    with pytest.raises(UserError, match=re.escape(words)) as error:
         read_clips(str(tmp_path / "v.npz"), VideoSettings())
+    assert "\n" not in str(error.value)
+
+
+def test_files_that_are_no_arrays(tmp_path):
+    """An array under another name, and a file whose content is damaged inside."""
+    np.save(tmp_path / "v.npy", np.zeros(3))
+    (tmp_path / "v.npy").rename(tmp_path / "a.npz")
+    np.savez_compressed(tmp_path / "b.npz", values=np.arange(4000.0))
+    packed = bytearray((tmp_path / "b.npz").read_bytes())
+    packed[100:140] = bytes(40)
+    (tmp_path / "b.npz").write_bytes(packed)
+    for name in ("a.npz", "b.npz"):
+        with pytest.raises(UserError, match=f"{name}: expected an .npz file of arrays"):
+            read_clips(str(tmp_path / name), VideoSettings())
+
+
+def test_a_label_a_frame_has_the_shape_of_the_frames(tmp_path):
+    """A label a clip, taken for one of its first frame, would cost every clip."""
+    np.savez(tmp_path / "v.npz", **PAIR)
+    with pytest.raises(UserError, match=re.escape("`labels` of shape (2, 3), one a frame.")):
+        read_clips(str(tmp_path / "v.npz"), VideoSettings(per_frame=True))
+    padded = {**PAIR, "labels": np.array([list("aab"), list("b??")], "S"), "lengths": [3, 1]}
+    np.savez(tmp_path / "v.npz", **padded)
+    found = read_clips(str(tmp_path / "v.npz"), VideoSettings(per_frame=True)).parts["all"]
+    assert ["".join(clip.labels) for clip in found] == ["aab", "b"]
 
 
 def test_labels_of_frames_of_clips(clips, grey):
