@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from pipelines import sources
 from pipelines.errors import UserError
+from pipelines.labelled import labels_of
 from pipelines.task import Reading
 from pipelines.video import reading
 from pipelines.video.asking import Answer
@@ -115,6 +117,12 @@ def clips_of(found: Reading[Clip]) -> list[Clip]:
     """All clips of a reading; what was left out is told."""
     sources.tell_dropped(found.dropped)
     return [clip for clips in found.parts.values() for clip in clips]
+
+
+def judged(clip: Clip, labels: Sequence[str]) -> Clip:
+    """The clip without a label that the model does not know, as the name of a folder may be."""
+    known = set(labels_of(clip)) <= set(labels)
+    return clip if known else dataclasses.replace(clip, label=None, labels=None)
 
 
 def _rounded(value: float) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipelines.labelled import NoLabelsError
 from pipelines.task import Dropped
 from pipelines.text.rows import Row, Table
 from pipelines.video.columns import PARTS, Columns
@@ -28,43 +29,51 @@ class Listed:
 
 
 def folder(root: Path, labelled: bool) -> Iterator[Listed | Dropped]:
-    """The files of `root/<class>/`, or of `root/<part>/<class>/`; of `root` itself where no labels
-    are needed and it has no folders."""
-    folders = sorted(each for each in root.iterdir() if each.is_dir() and each.name[0] != ".")
+    """The files of `root/<class>/`, or of `root/<part>/<class>/`; where no labels are needed, those
+    beside the folders of classes too.
+
+    Raises:
+        NoLabelsError: there are clips, and no folders at all.
+    """
+    there = [each for each in sorted(root.iterdir()) if each.name[0] != "."]
+    folders = [each for each in there if each.is_dir()]
     if any(folder.name.lower() == "train" for folder in folders):
         for folder in folders:
             if part := PARTS.get(folder.name.lower()):
-                yield from _classes(folder, part)
+                yield from _classes(folder, part, labelled)
             else:
                 yield Dropped(str(folder), "is no part, as train, valid and test are")
         return
-    if not folders and not labelled:
-        for path in sorted(root.iterdir()):
-            if path.suffix.lower() in SUFFIXES:
-                yield Listed(str(path), path, None)
-        return
-    yield from _classes(root, None)
+    if labelled and not folders and any(each.suffix.lower() in SUFFIXES for each in there):
+        raise NoLabelsError(f"{root}: expected a folder of clips a class. Received: no folders.")
+    yield from _classes(root, None, labelled)
 
 
-def _classes(root: Path, part: str | None) -> Iterator[Listed | Dropped]:
-    for folder in sorted(root.iterdir()):
-        if folder.name.startswith("."):
+def _classes(root: Path, part: str | None, labelled: bool) -> Iterator[Listed | Dropped]:
+    for each in sorted(root.iterdir()):
+        if each.name.startswith("."):
             continue
-        if not folder.is_dir():
-            yield Dropped(str(folder), "stands in no folder of a class")
+        if not each.is_dir():
+            if labelled:
+                yield Dropped(str(each), "stands in no folder of a class")
+            else:
+                yield _listed(each, None, part)
             continue
         count = 0
-        for path in sorted(folder.rglob("*")):
-            if not path.is_file() or path.name.startswith("."):
-                continue
-            if path.suffix.lower() in SUFFIXES:
-                count += 1
-                yield Listed(str(path), path, folder.name, part=part)
-            else:
-                ends = path.suffix or "no suffix"
-                yield Dropped(str(path), f"expected {', '.join(SUFFIXES[:3])}. Received: {ends}")
+        for path in sorted(each.rglob("*")):
+            if path.is_file() and not path.name.startswith("."):
+                found = _listed(path, each.name, part)
+                count += isinstance(found, Listed)
+                yield found
         if not count:
-            yield Dropped(str(folder), "expected clips of a class. Received: none")
+            yield Dropped(str(each), "expected clips of a class. Received: none")
+
+
+def _listed(path: Path, label: str | None, part: str | None) -> Listed | Dropped:
+    if path.suffix.lower() in SUFFIXES:
+        return Listed(str(path), path, label, part=part)
+    ends = path.suffix or "no suffix"
+    return Dropped(str(path), f"expected {', '.join(SUFFIXES[:3])}. Received: {ends}")
 
 
 def manifest(table: Table, columns: Columns, labelled: bool) -> Iterator[Listed | Dropped]:
@@ -85,7 +94,7 @@ def manifest(table: Table, columns: Columns, labelled: bool) -> Iterator[Listed 
         )
 
 
-def intervals(table: Table, columns: Columns) -> Iterator[Listed | Dropped]:
+def intervals(table: Table, columns: Columns, labelled: bool) -> Iterator[Listed | Dropped]:
     """A stretch of a clip a row, with the columns start and end, in seconds: what its frames are.
     Frames of the clip that no row holds are `none`.
 
@@ -97,7 +106,7 @@ def intervals(table: Table, columns: Columns) -> Iterator[Listed | Dropped]:
     found: dict[str, list[Row]] = {}
     for row in table.rows:
         place = f"{table.path}:{row.line}"
-        if fault := _fault(table, row, columns, True) or _interval_fault(row, start, end):
+        if fault := _fault(table, row, columns, labelled) or _interval_fault(row, start, end):
             yield Dropped(place, fault)
         else:
             found.setdefault(columns.value(row.values, columns.path), []).append(row)

@@ -73,7 +73,7 @@ def _gathered(
         if isinstance(row, Dropped):
             dropped.append(row)
         else:
-            parts.setdefault(row[0], []).append(row[1])
+            parts.setdefault(row[0] if labelled else None, []).append(row[1])
     if not parts:
         raise UserError(_nothing(source, dropped))
     kept = _parts(source, parts, dropped)
@@ -138,7 +138,8 @@ def _check_labels(clips: list[Clip], settings: VideoSettings, labelled: bool) ->
                 "start,end (seconds), or a table or .npz file of vectors. Received: none."
             )
         raise NoLabelsError(f"{bare.name}: expected a label. Received: none. Expected {EXPECTED}.")
-    check_spelling(clips)
+    if labelled:
+        check_spelling(clips)
 
 
 def _remarks(clips: list[Clip]) -> list[str]:
@@ -181,8 +182,8 @@ def _rows(source: str, settings: VideoSettings, labelled: bool) -> Iterator[vect
     columns = find_columns(table, settings, labelled)
     if not columns.path:
         return vectors.read_long(table, columns, settings)
-    if settings.per_frame and labelled:
-        return _pictures(listing.intervals(table, columns), settings, labelled)
+    if settings.per_frame and columns.label:
+        return _pictures(listing.intervals(table, columns, labelled), settings, labelled)
     return _pictures(listing.manifest(table, columns, labelled), settings, labelled)
 
 

@@ -102,6 +102,9 @@ class VideoTask(Task[Clip, VideoSettings], Answering):
     def _check_known(self, clips: Sequence[Clip]) -> None:
         """Labels and frames are those that were learnt."""
         check_known(clips, self.learnt["labels"])
+        self._check_frames(clips)
+
+    def _check_frames(self, clips: Sequence[Clip]) -> None:
         for clip in clips:
             check_frame(clip, tuple(self.learnt["frame"]), "this model was trained on")
 
@@ -341,21 +344,22 @@ class VideoTask(Task[Clip, VideoSettings], Answering):
         self, model: keras.Model, texts: Sequence[str], input: str | None, options: VideoOptions
     ) -> Iterator[dict[str, Any]]:
         """A row a clip; `texts` are names of clips."""
+        labels = self.learnt["labels"]
         if options.sheet and not options.sheet.endswith(".png"):
             raise UserError(f"--sheet must end in .png. Received: {options.sheet}.")
         if texts:
             records = answering.named_clips(texts, self.settings)
         else:
-            records = answering.clips_of(self.read(str(input)))
-        self._check_known(records)
+            found = reading.read_clips(str(input), self.settings, labelled=False)
+            records = [answering.judged(clip, labels) for clip in answering.clips_of(found)]
+        self._check_frames(records)
         drawn: list[asking.Answer] = []
         for answer in self._asked(model, records):
             if len(drawn) < pictures.SHOWN:
                 drawn.append(answer)
             yield self._answer(answer)
         if options.sheet:
-            labels, rate = self.learnt["labels"], self.settings.rate
-            pictures.contact_sheet(drawn, labels, rate, Path(options.sheet))
+            pictures.contact_sheet(drawn, labels, self.settings.rate, Path(options.sheet))
 
     def show(self, answers: Iterable[dict[str, Any]]) -> Iterator[Any]:
         return showing.show(answers)

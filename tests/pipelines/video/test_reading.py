@@ -168,6 +168,8 @@ def test_sources_that_are_not_there(tmp_path, clips, grey):
             read_clips(source, grey)
     with pytest.raises(NoLabelsError, match="Received: one clip"):
         read_clips(str(clips / "run" / "r0_g0.mkv"), grey)
+    with pytest.raises(NoLabelsError, match="Received: no folders"):
+        read_clips(str(clips / "run"), grey)
     with pytest.raises(UserError, match="--group-from must be a regular expression"):
         read_clips(str(clips), VideoSettings(**{**grey.to_dict(), "group_from": "("}))
     with pytest.raises(UserError, match="--per-frame needs --data"):

@@ -67,6 +67,23 @@ def test_predictions_keep_the_columns_of_a_manifest(discs, tmp_path, write_clip,
     assert "m.csv:3" in capsys.readouterr().err
 
 
+def test_predictions_of_a_folder(discs, tmp_path, write_clip, numbered, capsys):
+    """New clips stand in no folders of classes, or in folders that mean something else."""
+    write_clip(tmp_path / "d" / "a.mkv", numbered(5))
+    (tmp_path / "d" / "notes.txt").write_text("x")
+    words = ["predict", str(discs.path), "--input", str(tmp_path / "d"), "--json"]
+    assert main(words) == 0
+    answer = capsys.readouterr()
+    assert [json.loads(line)["clip"][-5:] for line in answer.out.splitlines()] == ["a.mkv"]
+    assert "notes.txt: expected .mp4" in answer.err
+    write_clip(tmp_path / "d" / "monday" / "b.mkv", numbered(6))
+    write_clip(tmp_path / "d" / "Monday" / "c.mkv", numbered(7))
+    assert main([*words, "--sheet", str(tmp_path / "s.png")]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    with pytest.raises(UserError, match=r"expected one of the labels|one name a class"):
+        discs.evaluate(tmp_path / "d")
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
