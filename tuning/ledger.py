@@ -62,6 +62,7 @@ class Ledger:
         self._trials: dict[str, Any] = {}  # keras-tuner's; the default is none of them
         self._waiting: list[str] = []  # asked for, and in nobody's hands
         self._lost: set[str] = set()
+        self._twins: list[str] = []  # proposals of the task's own settings, which have a trial
         self._selection = task_class(request.task).selection
         method = Method(
             seed=request.seed,
@@ -90,7 +91,8 @@ class Ledger:
         if proposed is not None:
             if proposed.trial != name:
                 raise self._other_version(name)
-            self._waiting.append(name)
+            if name not in self._twins:
+                self._waiting.append(name)
 
     # --- asking ---------------------------------------------------------------------------------
 
@@ -98,6 +100,8 @@ class Ledger:
         """A trial to train: one that is waiting, or a new one. None when there is nothing to do,
         or nothing before a trial that is being trained has ended: see `finished`."""
         while (proposed := self._first_waiting() or self._ask()) is not None:
+            if proposed.trial in self._twins:
+                continue
             if self._kept(proposed.trial) is None:
                 break
             self._end(proposed.trial)
@@ -145,7 +149,7 @@ class Ledger:
         name = f"{int(proposed.trial_id):04d}"
         self._trials[name] = proposed
         start = values.get("tuner/trial_id")
-        return self._noted(
+        noted = self._noted(
             Proposal(
                 trial=name,
                 settings={k: value for k, value in values.items() if not k.startswith("tuner/")},
@@ -153,6 +157,18 @@ class Ledger:
                 run=name if start is None else self._asked[f"{int(start):04d}"].run,
             )
         )
+        if self._is_default(noted):
+            self._twins.append(name)
+            if DEFAULT in self._rows:
+                self._end(name)
+        return noted
+
+    def _is_default(self, proposed: Proposal) -> bool:
+        """Whether it would be the trial of the task's own settings once more."""
+        if proposed.limit is not None or self._kept(proposed.trial) is not None:
+            return False
+        own = self._request.defaults
+        return all(getattr(own, name) == value for name, value in proposed.settings.items())
 
     def _noted(self, proposed: Proposal) -> Proposal:
         kept = self._kept(proposed.trial)
@@ -177,15 +193,18 @@ class Ledger:
         return True
 
     def _end(self, name: str) -> None:
-        row = self._kept(name)
+        row = self._rows.get(DEFAULT) if name in self._twins else self._kept(name)
         if row is None or name in self._rows:  # two workers may tell the same
             return
         if name in self._waiting:
             self._waiting.remove(name)
         self._rows[name] = row
         self._order.append(["ended", name])
-        self._ended(row)
+        if name not in self._twins:
+            self._ended(row)
         if name == DEFAULT:
+            for twin in self._twins:
+                self._end(twin)
             return
         told = self._trials[name]
         if row["status"] == "done":
@@ -204,7 +223,8 @@ class Ledger:
     @property
     def rows(self) -> list[Row]:
         """How trials ended, in the order in which they were asked for."""
-        return [self._rows[name] for name in self._asked if name in self._rows]
+        own = [name for name in self._asked if name not in self._twins]
+        return [self._rows[name] for name in own if name in self._rows]
 
     # --- files ----------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from pipelines.errors import UserError
 from pipelines.run import Run
 from tuning import oracles, search, search_report, trial
 from tuning.importance import importance
-from tuning.ledger import Proposal
+from tuning.ledger import Ledger, Proposal
 from tuning.workers import Here, JobError
 
 SPACE = {
@@ -83,6 +83,30 @@ def test_no_configuration_is_tried_twice(toy, tmp_path, method):
     found = tune(tmp_path / "s", Known(), method, trials=10, space=GRID)
     tried = [json.dumps(row["settings"]) for row in found.rows[1:]]
     assert len(tried) == len(set(tried)) == 6
+
+
+@pytest.mark.parametrize("method", ["random", "bayesian", "grid"])
+def test_the_tasks_own_settings_are_tried_once(toy, tmp_path, method):
+    """Each trial may take an hour; a grid begins with just these. The method is told their score
+    all the same, whoever of several workers trains them, and however late."""
+    own = ["units=3,4,8", "learning_rate=0.03,0.01"]
+    space = {**GRID, "fix": [*GRID["fix"][:3], "cell=lstm"], "choose": own}
+    found = tune(tmp_path / "s", runner := Known(), method, trials=20, space=space)
+    full = [json.dumps(search_report.full_settings(found, row)) for row in found.rows]
+    assert len(full) == len(set(full)) == len(runner.trained) == 6
+    assert tune(tmp_path / "s", idle := Known(), method, trials=20, space=space).rows == found.rows
+    assert idle.trained == []
+    asked = search.request("toy", folder=tmp_path / "t", method=method, trials=20, **space)
+    (scratch := tmp_path / "scratch").mkdir()
+    ledger = Ledger(asked, str(scratch), lambda row: None)
+    while hands := list(iter(ledger.next, None)):  # all that there are before the first one ends
+        for each in hands:
+            Known().run(None, each.arguments(asked), {**vars(each)}, str(each.row_path(asked)))
+        for each in reversed(hands):
+            assert not ledger.finished
+            ledger.end(each.trial)
+    assert ledger.finished
+    assert len(ledger.rows) == 6
 
 
 def test_a_search_finds_the_optimum(toy, tmp_path):
