@@ -86,7 +86,8 @@ def _measured(run: Run) -> dict[str, Any]:
 
 def first_step_gradient(task: Task, records: list[Record]) -> float | None:
     """The norm of dL_T/dh_1 of an untrained model: what of the loss at the last step reaches the
-    first one. None where no recurrent layer can be followed step by step."""
+    first one, in the first recurrent layer that runs over the sequence itself. None where there is
+    none that can be followed step by step."""
     keras.utils.set_random_seed(task.settings.seed)
     model = task.model()
     x, y, weight = first_batch(task, records[:RECORDS], None)[0]
@@ -96,4 +97,7 @@ def first_step_gradient(task: Task, records: list[Record]) -> float | None:
         flow = gradient_flow(model, (x, y, weight), loss, steps=[last])
     except ValueError:  # none is there, or its loss is not one value a step
         return None
-    return float(next(iter(flow.layers[0].maps.values()))[-1][0])
+    rows = weight.shape[0]  # a reader of a word's characters has a row a word
+    layers = (layer for layer in flow.layers if layer.real.shape[0] == rows)
+    first = next(layers, None)
+    return None if first is None else float(next(iter(first.maps.values()))[-1][0])
