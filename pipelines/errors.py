@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from types import ModuleType
 
 
 class UserError(Exception):
     """The input was wrong. The command line prints the message as one line and exits with 2."""
+
+
+class UnavailableError(UserError):
+    """What is needed is not there: data, or a package. That may not be so tomorrow, or on another
+    machine."""
+
+
+@contextlib.contextmanager
+def as_unavailable() -> Iterator[None]:
+    """Marks the mistakes of a block as `UnavailableError`."""
+    try:
+        yield
+    except UserError as error:
+        raise UnavailableError(str(error)) from error
 
 
 def unknown_name(
@@ -26,13 +41,13 @@ def require(module: str, extra: str) -> ModuleType:
     """Imports `module`, or says which extra of rnnkit brings it.
 
     Raises:
-        UserError: the module is not installed.
+        UnavailableError: the module is not installed.
     """
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name != module.partition(".")[0]:
             raise
-        raise UserError(
+        raise UnavailableError(
             f"{error.name} is not installed. Install it with: pip install 'rnnkit[{extra}]'"
         ) from None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from pipelines.errors import UserError
+from pipelines.errors import UserError, as_unavailable
 
 if TYPE_CHECKING:
     from pipelines.task import Dropped, Reading, Record, Task
@@ -33,6 +33,7 @@ class Data:
     source: str | None
 
 
+@as_unavailable()
 def load(
     task: Task, source: str | None = None, valid: str | None = None, test: str | None = None
 ) -> Data:
@@ -51,8 +52,8 @@ def load(
             part stays where it was given, and is told as a leak.
 
     Raises:
-        UserError: nothing can be read, there are too few groups to split, or the task refuses the
-            parts.
+        UnavailableError: nothing can be read, there are too few groups to split, or the task
+            refuses the parts.
     """
     readings = {"train": task.read(source)}
     parts = dict(readings["train"].parts)

@@ -7,9 +7,10 @@ from typing import Any
 
 import keras
 
-from pipelines.errors import UserError
+from pipelines import sources
+from pipelines.errors import UnavailableError, UserError
 from pipelines.files import write_json
-from pipelines.run import Run
+from pipelines.run import Run, task_class
 from pipelines.training import train
 
 
@@ -28,13 +29,15 @@ def run_trial(arguments: dict[str, Any], row: dict[str, Any], row_path: str) -> 
         with `status` "failed" and `reason`.
 
     Raises:
-        UserError: the disk is full or not writable, another process trains there: nothing that the
-            configuration is to blame for.
+        UserError: the disk is full or not writable, another process trains there, the data or a
+            package are not there: nothing that the configuration is to blame for.
     """
     try:
         run = train(**arguments, candidate=True, progress=keras.callbacks.Callback())
     except Exception as error:
         if isinstance(error.__cause__ or error.__context__ or error, OSError):
+            raise
+        if isinstance(error, UnavailableError) and not _make_unreadable(row["settings"], arguments):
             raise
         words = str(error).strip().splitlines() or [""]
         kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
@@ -53,6 +56,23 @@ def run_trial(arguments: dict[str, Any], row: dict[str, Any], row_path: str) -> 
         },
         row_path,
     )
+
+
+def _make_unreadable(settings: dict[str, Any], arguments: dict[str, Any]) -> bool:
+    """Whether data cannot be read with these settings, and can without them."""
+    others = {name: value for name, value in arguments.items() if name not in settings}
+    return _readable(**others) and not _readable(**arguments)
+
+
+def _readable(
+    task: str, data: str | None, valid: str | None, test: str | None, run: str, **settings: Any
+) -> bool:
+    cls = task_class(task)
+    try:
+        sources.load(cls(cls.Settings.from_dict(settings)), data, valid, test)
+    except UserError:
+        return False
+    return True
 
 
 def failed(row: dict[str, Any], reason: str, row_path: str) -> dict[str, Any]:

@@ -9,8 +9,9 @@ import math
 import pytest
 
 from pipelines.cli import main
-from pipelines.errors import UserError
+from pipelines.errors import UserError, require
 from pipelines.run import Run
+from tests.pipelines.toy import ToyTask
 from tuning import oracles, search, search_report, trial
 from tuning.importance import importance
 from tuning.ledger import Ledger, Proposal
@@ -145,6 +146,33 @@ def test_failures_are_kept_with_their_reason(toy, tmp_path):
     always = [f"{k:04d}" for k in range(9)]
     with pytest.raises(UserError, match=r"5 trials in a row failed.*it was too large"):
         tune(tmp_path / "g", Known(fails=always))
+
+
+def test_data_out_of_reach_are_no_fault_of_a_trial(toy, tmp_path, monkeypatch):
+    """Five trials that fail end a search for good: a mount that is lost for a minute must not be
+    written down as five bad configurations, but data that one configuration cannot read must."""
+    read = ToyTask.read
+
+    def refuse(task, source, units):
+        if task.settings.units in units:
+            raise UserError("waves.json: expected a file. Received: none.")
+        return read(task, source)
+
+    def outcome(*units, monkeypatch=monkeypatch):
+        monkeypatch.setattr(ToyTask, "read", lambda task, source: refuse(task, source, units))
+        asked = search.request("toy", folder=tmp_path, fix=["epochs=1"], choose=["units=2,3"])
+        row = {"trial": "0001", "settings": {"units": 2}}
+        run = tmp_path / str(units)
+        return trial.run_trial(asked.arguments(row["settings"], run), row, f"{run}.json")
+
+    with pytest.raises(UserError, match="Received: none"):
+        outcome(2, 3)
+    assert not (tmp_path / "(2, 3).json").exists()
+    assert outcome(2)["reason"] == "waves.json: expected a file. Received: none."
+    with monkeypatch.context() as patch:  # installed on the others
+        patch.setattr(ToyTask, "model", lambda task: require("a_module_of_the_extra", "dna"))
+        with pytest.raises(UserError, match=r"pip install 'rnnkit\[dna\]'"):
+            outcome(4)
 
 
 def test_a_killed_worker_goes_on_once(toy, tmp_path):
