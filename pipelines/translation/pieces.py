@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from pipelines.text.tokens import CUT, UNSPACED
 from pipelines.text.vocabulary import UNKNOWN
 
-CUT = "\x1f"  # the unit separator: stands between words while they are cut
 _BLANKS = r"[\p{Z}\p{Cc}]+"  # spaces of every kind, control characters
-# With the blank before it: a run of letters and their marks, a digit, or a run of anything else.
-_WORD = r" ?(?:[\p{L}\p{M}]+|\p{N}|[^ \p{L}\p{M}\p{N}]+)"
+# With the blank before it: a character of scripts that put no blanks between words,
+_UNSPACED = rf" ?[{UNSPACED}]\p{{M}}*"
+# then a run of letters and their marks, a digit, or a run of anything else.
+_WORD = rf" ?(?:[\p{{L}}\p{{M}}]+|\p{{N}}|[^ \p{{L}}\p{{M}}\p{{N}}{CUT}]+)"
 
 
 def spaced(texts: tf.Tensor) -> tf.Tensor:
@@ -24,6 +26,9 @@ def spaced(texts: tf.Tensor) -> tf.Tensor:
 
 def words(texts: tf.Tensor) -> tf.RaggedTensor:
     """Runs of letters, single digits, runs of other characters, each with the blank before it.
+
+    Of scripts without blanks between words (`pipelines.text.tokens.UNSPACED`: Chinese, Japanese,
+    Thai, Lao, Khmer, Myanmar) each character is a word: a clause as one hardly ever comes again.
 
     The first word counts as one after a blank: `Hello` at the start of a text and `Hello` within
     it are the same token.
@@ -41,7 +46,8 @@ def words(texts: tf.Tensor) -> tf.RaggedTensor:
     """
     clean = spaced(texts)
     begun = tf.where(clean == "", "", tf.strings.join([" ", clean]))
-    marked = tf.strings.regex_replace(begun, _WORD, rf"\0{CUT}")
+    apart = tf.strings.regex_replace(begun, _UNSPACED, rf"{CUT}\0{CUT}")
+    marked = tf.strings.regex_replace(apart, _WORD, rf"\0{CUT}")
     return _without_empty(tf.strings.split(marked, CUT))
 
 

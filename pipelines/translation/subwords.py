@@ -9,7 +9,6 @@ from typing import Any
 from pipelines.errors import require
 from pipelines.text.vocabulary import UNKNOWN_TEXT
 
-MOST_CHARACTERS = 1000  # of an alphabet; Chinese text uses the rarer ones as unknown
 _ANY_LENGTH = 2**31 - 1
 
 
@@ -30,7 +29,7 @@ def learn_subwords(counts: Counter[str], most: int) -> list[str]:
     trainer = tokenizers.trainers.WordPieceTrainer(
         vocab_size=most + 1,
         min_frequency=2,
-        limit_alphabet=MOST_CHARACTERS,
+        limit_alphabet=most,  # Chinese has thousands of characters, each a word of its own
         continuing_subword_prefix="",
         special_tokens=[UNKNOWN_TEXT],
         show_progress=False,

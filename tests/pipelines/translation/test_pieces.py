@@ -45,6 +45,27 @@ def test_words_keep_the_blank_before_them():
     ]  # fmt: skip
 
 
+def test_scripts_without_blanks_are_cut_into_characters():
+    """A clause as one word is never seen again, and one rare character would make all of it
+    unknown. Marks stay with their letters; letters, digits and signs beside them as ever."""
+    assert cut(["我们go 3天。", " 東京タワー", "ฉันกิน", "ខ្ញុំ", "ຂ້ອຍ", "मैं"]) == [
+        [" 我", "们", "go", " 3", "天", "。"],
+        [" 東", "京", "タ", "ワ", "ー"],
+        [" ฉั", "น", "กิ", "น"],
+        [" ខ្", "ញុំ"],
+        [" ຂ້", "ອ", "ຍ"],
+        [" मैं"],
+    ]
+
+
+@pytest.mark.parametrize("kind", ["subword", "word"])
+def test_an_unknown_chinese_character_is_unknown_alone(kind):
+    known = ["我知道", "我不去", "你知道"]
+    language = Language(learn_language(known, kind, 50), kind)
+    (found,) = language.numbers(tf.constant(["我不龘道"])).to_list()
+    assert [number == UNKNOWN for number in found] == [False, False, True, False, False]
+
+
 def test_learnt_pieces_are_of_use(learnt):
     """Frequent words are one piece, every character of the corpus is one."""
     assert len(learnt) == len(set(learnt)) <= 120
