@@ -30,7 +30,6 @@ RUNS = Path("runs/benchmark-charlm")
 ROWS = {  # options of `rnnkit train charlm`, besides --data, --run and --seed
     "three minutes": "--units 256 --batch-size 16 --dropout 0.1 --learning-rate 0.004 --epochs 2",
     "default": "",
-    "min_gru": "--cell min_gru --layers 3 --embedding 256 --epochs 6",
 }
 
 
@@ -238,11 +237,6 @@ def min_char_rnn(data: str, count: int) -> None:
             lambda n: in_streams(ids + 1, symbols, n, **kept),
             32 * 64,
             100,
-        ),
-        "its net in 256 streams of 64 characters": (
-            lambda n: in_streams(ids + 1, symbols, n, batch_size=256, **kept),
-            256 * 64,
-            30,
         ),
         "three layers of min_gru, 256 wide, in the default set-up": (
             lambda n: in_streams(
