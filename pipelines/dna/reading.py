@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import re
 from collections.abc import Iterable, Iterator
@@ -26,11 +27,14 @@ KINDS = (
     "the columns sequence,label, or a .bed file with --genome, each also as .gz"
 )
 _PLACE = re.compile(r"^(?P<chromosome>[^\s:]+):(?P<start>\d+)-(?P<end>\d+)")
+NEARLY_ALL = 0.95  # of the sequences have one length: the others are mistakes
 _PARTS = ("train", "valid", "test")
 Row = tuple[str | None, BioSequence]
 
 
-def read_labelled(source: str | None, settings: DNASettings) -> Reading[BioSequence]:
+def read_labelled(
+    source: str | None, settings: DNASettings, *, training: bool = False
+) -> Reading[BioSequence]:
     """The sequences of a source with their labels, groups and, where it tells them, parts.
 
     Args:
@@ -38,6 +42,9 @@ def read_labelled(source: str | None, settings: DNASettings) -> Reading[BioSeque
             files, one a class, or with such folders `train`, `valid`, `test` in it; a table; a BED
             file with `genome`; None for simulated splice sites.
         settings: of the task.
+        training: bool, whether a model is trained on them. Where nearly all have one length, the
+            others are left out: one of them would cost all what only equal lengths have, weights
+            of places and the weight-matrix floor.
 
     Raises:
         NoLabelsError: there are sequences without labels.
@@ -48,6 +55,8 @@ def read_labelled(source: str | None, settings: DNASettings) -> Reading[BioSeque
     dropped: list[Dropped] = []
     rows = _kept(_rows(source, settings, labelled=True), dropped)
     _check_any(source, rows, dropped)
+    if training and not settings.per_base:
+        rows = _of_one_length(rows, dropped)
     parts: dict[str, list[BioSequence]] = {}
     told = any(part for part, _ in rows)
     for part, record in rows:
@@ -302,6 +311,21 @@ def _with_shuffles(
     if same:
         remarks.append(f"{same} sequences have no other order with the same dinucleotides")
     return grouped(both, settings.alphabet)
+
+
+def _of_one_length(rows: list[Row], dropped: list[Dropped]) -> list[Row]:
+    """Those of the length that nearly all have; all of them where there is none."""
+    counts = collections.Counter(len(record.letters) for _, record in rows)
+    ((length, count),) = counts.most_common(1)
+    if count < NEARLY_ALL * len(rows):
+        return rows
+    usual = f"where {count} of {len(rows)} sequences have {length}"
+    dropped += [
+        Dropped(record.name, f"{len(record.letters)} letters, {usual}")
+        for _, record in rows
+        if len(record.letters) != length
+    ]
+    return [row for row in rows if len(row[1].letters) == length]
 
 
 def _held_out(

@@ -70,7 +70,7 @@ class DNATask(Task[BioSequence, DNASettings], Answering):
 
     def read(self, source: str | None) -> Reading[BioSequence]:
         if not self.learnt:
-            return reading.read_labelled(source, self.settings)
+            return reading.read_labelled(source, self.settings, training=True)
         try:
             found = reading.read_labelled(source, self.settings)
         except NoLabelsError:

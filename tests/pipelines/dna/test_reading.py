@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import re
 
 import pytest
@@ -236,6 +237,26 @@ def test_two_classes_with_one_name(write):
             read(source, **settings)
     letters = write("y.csv", "sequence,labels\nAACC,oOOo\n")
     assert read(letters, per_base=True).parts["all"][0].labels == ("o", "O", "O", "o")
+
+
+def test_an_odd_length_costs_itself_and_nothing_else(write):
+    """In the test part it would refuse all data; in the training part, switch places off."""
+    letters = ["".join(four) for four in itertools.product("AG", repeat=4)] + [
+        "CCCA",
+        "CCAA",
+        "ACAC",
+    ]
+    rows = [f"{word},{'ab'[k % 2]}" for k, word in enumerate(letters)]
+    odd = write("x.csv", "sequence,label\n" + "\n".join([*rows, "ACGTA,a"]) + "\n")
+    found = DNATask(DNASettings()).read(str(odd))
+    assert len(found.parts["all"]) == 19
+    (dropped,) = found.dropped
+    assert dropped.place.endswith("x.csv:21")
+    assert dropped.reason == "5 letters, where 19 of 20 sequences have 4"
+    several = write("y.csv", "sequence,label\n" + "\n".join([*rows, "ACGTA,a", "ACGTT,b"]))
+    assert len(DNATask(DNASettings()).read(str(several)).parts["all"]) == 21
+    trained = DNATask(DNASettings(), {"labels": ["a", "b"], "length": None, "pool": 1})
+    assert len(trained.read(str(odd)).parts["all"]) == 20
 
 
 def test_what_has_no_labels_says_how_to_give_them(write):
