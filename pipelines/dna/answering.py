@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -47,7 +48,9 @@ class Answerer:
         learnt: dict[str, Any],
         options: DNAOptions,
     ) -> None:
-        self._settings, self._options = settings, options
+        genome = options.genome or settings.genome
+        self._settings = dataclasses.replace(settings, genome=genome)
+        self._options = options
         self._labels: list[str] = learnt["labels"]
         self._length: int | None = learnt["length"]
         self._score = scorer(model)
@@ -221,8 +224,9 @@ class Answerer:
 
     def _note(self, text: str) -> None:
         """On stderr, so that no answer covers less in silence; after some only their number."""
-        self._notes, self._last = self._notes + 1, text
-        if self._notes <= TOLD or " scanned, " in text:
+        if not isinstance(text, scanning.Progress):
+            self._notes, self._last = self._notes + 1, text
+        if self._notes <= TOLD or isinstance(text, scanning.Progress):
             print(text, file=sys.stderr)
 
 

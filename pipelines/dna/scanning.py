@@ -27,6 +27,12 @@ class Scored:
     probabilities: np.ndarray
 
 
+class Progress(str):
+    """A note of how far a scan is, which tells nothing of the data."""
+
+    __slots__ = ()
+
+
 def scan(
     pieces: Iterable[fasta.Header | fasta.Letters | str],
     score: Scorer,
@@ -163,4 +169,4 @@ def with_progress(
         if now - told > SECONDS:
             told, share = now, min(1.0, max(position(), 1) / size)
             left = (now - begun) * (1 - share) / share
-            yield f"{path.name}: {share:.0%} scanned, about {left:.0f} s left"
+            yield Progress(f"{path.name}: {share:.0%} scanned, about {left:.0f} s left")

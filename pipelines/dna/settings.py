@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from pipelines.settings import Options, Settings, setting
@@ -99,6 +100,11 @@ class DNASettings(Settings):
         80, "letters of each simulated sequence", minimum=45, reading=True
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.genome:  # a run is used from other folders too
+            object.__setattr__(self, "genome", os.path.abspath(self.genome))
+
 
 @dataclass(frozen=True, kw_only=True)
 class DNAOptions(Options):
@@ -109,6 +115,10 @@ class DNAOptions(Options):
         "letters of a window that scans longer sequences; by default the length the model was "
         "trained on, if that was one length, and 500 for a model with labels of letters",
         minimum=1,
+    )
+    genome: str | None = setting(
+        None,
+        "FASTA file from which the intervals of a BED file are cut; by default that of training",
     )
     step: int = setting(1, "letters from one window to the next", minimum=1)
     threshold: float = setting(

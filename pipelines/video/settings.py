@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from pipelines.settings import Options, Settings, setting
@@ -124,6 +125,11 @@ class VideoSettings(Settings):
     rendered: int = setting(
         800, "clips of the default data, which are rendered", minimum=40, reading=True
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.encoder_weights:  # a run is used from other folders too
+            object.__setattr__(self, "encoder_weights", os.path.abspath(self.encoder_weights))
 
 
 @dataclass(frozen=True, kw_only=True)
