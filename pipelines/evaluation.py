@@ -29,13 +29,15 @@ def score(
         boundaries: lengths to pad to; one is added where a record is longer than all.
 
     Returns:
-        `{"metrics": {name: value}, "floors": {floor: {name: value}}}`.
+        `{"metrics": {name: value}, "floors": {floor: {name: value}}}`, and `"signatures"` by
+        metric of a task that has them.
     """
     batches = Batches(task, records)
     found = task.scores(model, batches.once(cover(boundaries, batches.lengths)))
     floors = {name: _plain(values) for name, values in task.floors(fitted, records).items()}
     metrics = _plain(found)
-    return {"metrics": metrics | _plain(task.relate(metrics, floors)), "floors": floors}
+    answer = {"metrics": metrics | _plain(task.relate(metrics, floors)), "floors": floors}
+    return {**answer, "signatures": task.signatures} if task.signatures else answer
 
 
 def _plain(values: dict[str, float]) -> dict[str, float]:

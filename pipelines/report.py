@@ -104,7 +104,9 @@ def _scores(run: Run, metrics: dict[str, Any]) -> list[str]:
         ]
         for name in names
     )
-    return _table(header, rows)
+    signatures = metrics[part].get("signatures", {})
+    notes = [line for name, text in signatures.items() for line in ("", f"{name}: `{text}`")]
+    return [*_table(header, rows), *notes]
 
 
 def _number(value: float | None) -> str:

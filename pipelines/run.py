@@ -178,7 +178,8 @@ class Run:
             plots: folder for the task's pictures of these records; None draws none.
 
         Returns:
-            `{"task", "run", "data", "part", "metrics": {...}, "floors": {...}}`.
+            `{"task", "run", "data", "part", "metrics": {...}, "floors": {...}}`, and
+            `"signatures"` of a task that has them.
 
         Raises:
             UserError: the data cannot be read, changed, or the part is empty.

@@ -196,6 +196,12 @@ class Task(abc.ABC, Generic[R, S]):
         """Further metrics that need both: the share of a known optimum that is reached, say."""
         return {}
 
+    @property
+    def signatures(self) -> dict[str, str]:
+        """Of metrics that have many ways to be computed, by their names: which way this is, as one
+        cites it. They stand in every answer, in metrics.json and in the model card."""
+        return {}
+
     # --- use ------------------------------------------------------------------------------------
 
     @abc.abstractmethod

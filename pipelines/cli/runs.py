@@ -41,7 +41,7 @@ def evaluate(
         print_json(answer)
     else:
         print(f"{answer['task']}, part {answer['part']} of {answer['data']}")
-        print_scores(answer["metrics"], answer["floors"])
+        print_scores(answer["metrics"], answer["floors"], answer.get("signatures"))
 
 
 def generate(
@@ -137,12 +137,18 @@ def inspect(
         _print_inspection(answer)
 
 
-def print_scores(metrics: dict[str, float], floors: dict[str, dict[str, float]]) -> None:
-    """A row a metric: the model, then each floor."""
+def print_scores(
+    metrics: dict[str, float],
+    floors: dict[str, dict[str, float]],
+    signatures: dict[str, str] | None = None,
+) -> None:
+    """A row a metric: the model, then each floor; then how metrics were computed."""
     print_table(
         ("metric", "model", *floors),
         [[name, value, *(f.get(name) for f in floors.values())] for name, value in metrics.items()],
     )
+    for name, text in (signatures or {}).items():
+        print(f"{name}: {text}")
 
 
 def load(run: str) -> Run:

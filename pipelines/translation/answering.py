@@ -47,8 +47,9 @@ def questions(texts: Sequence[str], path: str | None, column: str) -> Iterator[Q
 
 
 def answered(asked: Iterable[Question], translate: Translate, n_best: int) -> Iterator[dict]:
-    """Each question with its `translation`, the `score` of that, and with `n_best` above 1 all of
-    them: `n_best`, a list of `{"translation", "score", "log_probability"}`."""
+    """Each question with its `translation`, the `score` of that, and with `n_best` above 1 the
+    best: `n_best`, a list of `{"translation", "score", "log_probability"}`, no two texts the same,
+    so that there are fewer where the search ended with fewer texts."""
     for batch in _batched(asked, BATCH):
         found = translate(tf.constant([question["source"] for question in batch]))
         arrays = {key: value.numpy() for key, value in found.items()}
@@ -63,6 +64,10 @@ def answered(asked: Iterable[Question], translate: Translate, n_best: int) -> It
                 )
                 if score > float("-inf")  # the search may know fewer than were asked for
             ]
+            distinct: dict[str, dict] = {}
+            for each in candidates:  # two cuts of one text into tokens are two hypotheses
+                distinct.setdefault(each["translation"], each)
+            candidates = list(distinct.values())[:n_best]
             if not question["source"]:
                 candidates = [{**each, "translation": ""} for each in candidates[:1]]
             best = candidates[0]

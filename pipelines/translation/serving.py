@@ -19,7 +19,8 @@ CORE_STEPS = 16  # tokens of a source in the core's static shape
 
 def served(model: TranslationModel, source: Language, target: Language, beam: int) -> Served:
     """`serving_default`: texts (batch,) in; `translation` and `score` (batch,) of the best, and
-    `translations` and `scores` (batch, beam) of all that the search ended with, best first."""
+    `translations` and `scores` (batch, beam) of all that the search ended with, best first: one
+    text cut into tokens in two ways stands there twice."""
     core = searcher(model, beam, n_best=beam)
     translate = translator(core, source, target)
 

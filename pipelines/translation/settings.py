@@ -68,7 +68,12 @@ class TranslationOptions(Options):
     beam: int | None = setting(
         None, "partial translations that the search keeps; as in training by default", minimum=1
     )
-    n_best: int = setting(1, "translations a sentence, best first; at most --beam", minimum=1)
+    n_best: int = setting(
+        1,
+        "different translations a sentence, best first; at most --beam, and fewer where the search "
+        "finds one text cut in several ways",
+        minimum=1,
+    )
     attention: str | None = setting(
         None, "file, .png, for a picture of where the decoder looked; one a sentence, numbered"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,7 +46,6 @@ class TranslationTask(Task[Pair, TranslationSettings], Answering, Typed[Pair]):
         self._pairs: dict[int, Pair] = {}  # by what `element` puts into a batch for them
         self._scorer: Scorer | None = None
         self._graphs: dict[tuple[int, int], tuple[keras.Model, answering.Translate]] = {}
-        self._told = False
 
     # --- data -----------------------------------------------------------------------------------
 
@@ -167,7 +165,6 @@ class TranslationTask(Task[Pair, TranslationSettings], Answering, Typed[Pair]):
         """`bleu`, `chrf` (0 to 100) and `exact_match` of what the search finds; `perplexity`, e to
         the mean nats a token of the references."""
         self._check(model)
-        self._tell_signatures()
         scorer = self._scorer_of(model)
         perplexity, keys = scorer.score(batches)
         reached = scores.text_scores(
@@ -176,6 +173,11 @@ class TranslationTask(Task[Pair, TranslationSettings], Answering, Typed[Pair]):
             self.learnt["bleu_tokenizer"],
         )
         return {**reached, "perplexity": perplexity}
+
+    @functools.cached_property
+    def signatures(self) -> dict[str, str]:
+        """sacreBLEU's: without them a figure cannot be compared."""
+        return scores.signatures(self.learnt["bleu_tokenizer"])
 
     def _scorer_of(self, model: keras.Model) -> Scorer:
         """The same for one model, so that what it wrote is drawn without being written again."""
@@ -233,9 +235,12 @@ class TranslationTask(Task[Pair, TranslationSettings], Answering, Typed[Pair]):
                 "--attention needs a run that has it. Received: one trained with --attention none."
             )
         asked = answering.questions(texts, input, self.settings.source)
-        translate = self._translate(model, beam, options.n_best)
-        found = answering.answered(asked, translate, options.n_best)
-        return found if options.attention is None else self._drawn(model, found, options.attention)
+        found = beam if options.n_best > 1 else 1  # some may be the same text
+        translate = self._translate(model, beam, found)
+        answers = answering.answered(asked, translate, options.n_best)
+        if options.attention is None:
+            return answers
+        return self._drawn(model, answers, options.attention)
 
     def show(self, answers: Iterable[dict[str, Any]]) -> Iterator[Any]:
         return answering.show(answers)
@@ -289,13 +294,6 @@ class TranslationTask(Task[Pair, TranslationSettings], Answering, Typed[Pair]):
         self, model: keras.Model, answers: Iterable[dict[str, Any]], out: str
     ) -> Iterator[dict[str, Any]]:
         return pictures.drawn(answers, model, self.source, self.target, Path(out))
-
-    def _tell_signatures(self) -> None:
-        """sacreBLEU's signatures, once: without them a figure cannot be compared."""
-        if not self._told:
-            for name, text in scores.signatures(self.learnt["bleu_tokenizer"]).items():
-                print(f"{name}: {text}", file=sys.stderr)
-            self._told = True
 
     def _check(self, model: keras.Model) -> None:
         """Refuses a vocabulary that does not fit the model: its config.json was changed."""

@@ -58,6 +58,7 @@ class MadeUpRun:
             "part": "test",
             "metrics": {"nll": np.float32(0.5), "worst": math.inf},
             "floors": {"marginal": {"nll": 1.25}},
+            "signatures": {"nll": "nats|version:1"},
         }
 
     def predict(self, source):
@@ -93,8 +94,9 @@ def test_scores_stand_beside_the_floors(rnnkit, run):
     status, out, _ = rnnkit("evaluate", "x", "--data", "d")
     assert status == 0
     assert "part test of d" in out
-    (row,) = [line for line in out.splitlines() if "nll" in line]
+    row = next(line for line in out.splitlines() if "nll" in line)
     assert row.split() == ["nll", "0.5000", "1.2500"]
+    assert "nll: nats|version:1" in out.splitlines()
 
 
 def test_predict_writes_json_lines(rnnkit, run, tmp_path):

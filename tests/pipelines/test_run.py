@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import pipelines
+from pipelines import report
 from pipelines.errors import UserError
 from tests.pipelines.toy import ROW
 
@@ -114,6 +115,13 @@ def test_the_model_card_names_scores_floors_data_and_command(run, folder):
         assert words in card
     command = next(line.strip() for line in card.splitlines() if "rnnkit train" in line)
     assert command == f"rnnkit train toy --data {folder / 'waves.json'} --run {run.path} --epochs 1"
+
+
+def test_signatures_of_metrics_stand_in_the_model_card(run):
+    """Whoever reads the card can compare its figures with those of others."""
+    metrics = run.metrics
+    metrics["test"]["signatures"] = {"mse": "nrefs:1"}
+    assert "mse: `nrefs:1`" in report._scores(run, metrics)
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines import training
+from pipelines import evaluation, training
 from pipelines.batches import Batches
 from pipelines.errors import UserError
-from pipelines.translation import scores
+from pipelines.translation import answering, scores
 from pipelines.translation.language import END, NEVER_WRITTEN, START
 from pipelines.translation.pairs import Pair
 from pipelines.translation.searching import GROWTH, LENGTH_PENALTY, ROOM, search, searcher
@@ -188,6 +188,16 @@ def test_scores_are_those_of_the_raw_texts(both):
     assert reached["perplexity"] == pytest.approx(math.exp(cost / count), rel=1e-4)
 
 
+def test_signatures_stand_beside_the_scores(both):
+    """A BLEU without its signature cannot be compared with anybody's."""
+    task, model = both
+    pairs = some_pairs(3)
+    answer = evaluation.score(task, model, task.fit_floors(pairs), pairs, [12])
+    assert list(answer) == ["metrics", "floors", "signatures"]
+    assert "|tok:13a|" in answer["signatures"]["bleu"]
+    assert "|nc:6|" in answer["signatures"]["chrf"]
+
+
 def test_floors_are_scored_as_the_model_is(both):
     task, _ = both
     train, test = some_pairs(30), some_pairs(9, seed=3)
@@ -231,6 +241,29 @@ def test_n_best_have_scores_and_the_first_is_the_translation(both):
     assert ranks == sorted(ranks, reverse=True)
     assert "n_best" not in answers(both, ["a"])[0]
     json.dumps(answer)
+
+
+def test_the_n_best_are_different_texts():
+    """Whoever asks for three translations is not helped by one that was cut in three ways."""
+    scores = [-1.0, -1.5, -2.0, -2.5, -float("inf")]
+    texts = ["oiseau", "oiseau", "arbre", "vert", ""]
+    found = {"translations": [texts], "scores": [scores], "log_probabilities": [scores]}
+    for n_best, expected in ((2, ["oiseau", "arbre"]), (5, ["oiseau", "arbre", "vert"])):
+        translate = lambda _: {name: tf.constant(value) for name, value in found.items()}
+        (answer,) = answering.answered([{"source": "bird"}], translate, n_best)
+        assert [each["translation"] for each in answer["n_best"]] == expected
+        assert (answer["n_best"][0]["score"], answer["score"]) == (-1.0, -1.0)
+
+
+def test_all_that_the_search_keeps_counts_for_the_n_best(both, monkeypatch):
+    """With fewer asked of the search, a text that stands there twice takes another one's place."""
+    task, _ = both
+    asked, one = [], tf.ones((1, 1))
+    found = {"translations": tf.constant([["un"]]), "scores": one, "log_probabilities": one}
+    monkeypatch.setattr(task, "_translate", lambda *how: asked.append(how[1:]) or (lambda _: found))
+    answers(both, ["a"], n_best=2)
+    answers(both, ["a"])
+    assert asked == [(3, 3), (3, 1)]
 
 
 def test_lines_of_a_file_keep_their_places(both, tmp_path):
