@@ -108,9 +108,13 @@ def _table(path: Path, source: str, target: str) -> Iterator[tuple[str, str, str
             yield f"{path}:{number}", "", ""
             continue
         if max(columns) >= len(cells):
+            aligned = (
+                ". If line n of another file translates line n of this one, give the two one name "
+                f"and two suffixes: {_stem(path)}.en beside {_stem(path)}.fr."
+            )
             raise UserError(
                 f"{path}:{number}: expected {max(columns) + 1} columns with tabs between. "
-                f"Received: {len(cells)}: {line.strip()[:_SHOWN]}"
+                f"Received: {len(cells)}: {line.strip()[:_SHOWN]}{aligned * (len(cells) == 1)}"
             )
         yield f"{path}:{number}", cells[columns[0]], cells[columns[1]]
 

@@ -170,7 +170,11 @@ def test_a_file_that_is_not_utf8_tells_the_byte(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "arguments", "expected"),
     [
-        ("a\tb\nno tab\n", (), ":2: expected 2 columns with tabs between. Received: 1: no tab"),
+        (
+            "a\tb\nno tab\n",
+            (),
+            ":2: expected 2 columns with tabs between. Received: 1: no tab. If line n",
+        ),
         ("a\tb\n", ("x",), "--source of a table is the number of a column, from 1. Received: x"),
         ("a\tb\n", ("0",), "Received: 0"),
         ("", (), "no pairs of sentences there"),
