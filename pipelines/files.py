@@ -6,6 +6,7 @@ import contextlib
 import csv
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,12 @@ def explained(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
         raise cannot_write(path, reason) from error
+
+
+def is_place(source: str) -> bool:
+    """Whether `source` is a file or folder, and not what a task knows by name: `tfds:NAME`,
+    `dates:held-out`."""
+    return re.match("[a-z]+:", source) is None or Path(source).exists()
 
 
 def cannot_write(path: Path, reason: str) -> UserError:

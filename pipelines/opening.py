@@ -13,7 +13,7 @@ from typing import Any
 
 from pipelines.cells import short_name
 from pipelines.errors import UserError
-from pipelines.files import BESIDE, write_json
+from pipelines.files import BESIDE, is_place, write_json
 from pipelines.run import FORMAT, PARTS, Run
 from pipelines.sources import Data
 from pipelines.task import Task
@@ -170,4 +170,4 @@ def _refused(run: Run, name: str, old: Any, new: Any) -> UserError:
 
 def _absolute(name: str | None) -> str | None:
     """A path that means the same from any folder; `tfds:NAME` and None as they are."""
-    return name if name is None or name.startswith("tfds:") else str(Path(name).resolve())
+    return str(Path(name).resolve()) if name is not None and is_place(name) else name

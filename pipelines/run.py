@@ -17,7 +17,7 @@ from pipelines import TASKS, schedule
 from pipelines.cells import cell_class
 from pipelines.errors import UserError, unknown_name
 from pipelines.evaluation import score
-from pipelines.files import Row, explained, read_rows
+from pipelines.files import Row, explained, is_place, read_rows
 from pipelines.settings import Settings
 from pipelines.sources import Data, load, read_all
 from pipelines.task import Answering, GenerateRequest, Generative, Record, Task, Typed
@@ -152,7 +152,7 @@ class Run:
         """
         origin = self.config["data"]
         for name in (origin["source"], origin["valid"], origin["test"]):
-            if name and not name.startswith("tfds:") and not Path(name).exists():
+            if name and is_place(name) and not Path(name).exists():
                 raise UserError(
                     f"{name}: the data of {self.path} is no longer there. Bring it back, or name "
                     "other data with --data."

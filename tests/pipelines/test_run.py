@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import pipelines
-from pipelines import report
+from pipelines import opening, report
 from pipelines.errors import UserError
 from tests.pipelines.toy import ROW
 
@@ -88,6 +88,16 @@ def test_changed_or_moved_data_are_named(run, folder):
             run.evaluate()
     finally:
         data.write_text(before)
+
+
+def test_data_known_by_a_name_are_no_path(tmp_path, monkeypatch):
+    """A run of `--data dates:held-out` can be evaluated; a file stays a file, colon or not."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("tfds:glue", "dates:held-out"):
+        assert opening._absolute(name) == name
+    (tmp_path / "a:b.txt").touch()
+    for name in ("a:b.txt", "b.txt"):
+        assert opening._absolute(name) == str(tmp_path / name)
 
 
 def test_predict_reads_a_source_or_takes_records(run, folder):
