@@ -94,7 +94,8 @@ class VideoSettings(Settings):
     block: int | None = setting(
         None,
         "of such a table, or of .npz: so many rows one after the other are a group, as windows "
-        "cut from one recording are, which overlap",
+        "cut from one recording are, which overlap; the last windows of a block still share frames "
+        "with the first of the next, so take blocks much longer than a window",
         minimum=1,
         reading=True,
     )

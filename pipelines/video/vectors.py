@@ -96,7 +96,10 @@ def read_long(table: Table, columns: Columns, settings: VideoSettings) -> Iterat
         if row.fault:
             yield Dropped(place, row.fault)
             continue
-        name = str(row.values[columns.clip]).strip()
+        name = columns.value(row.values, columns.clip)
+        if not name:
+            yield Dropped(place, f"expected a clip in column {columns.clip}. Received: none")
+            continue
         sequence = found.setdefault(name, _Sequence(place))
         cells = [str(row.values.get(each, "")) for each in numeric]
         values = _numbers(cells)

@@ -209,6 +209,7 @@ def test_a_frame_a_row(tmp_path):
     lines = [
         "clip,frame,x,y,label,group",
         *(f"{name},{k},{k},{k * 2},{label},p" for name, label in ("ac", "bd") for k in range(3)),
+        ",0,1,1,c,p",
         "e,0,1,oops,c,p",
         "f,0,1,1,c,p",
         "f,1,1,1,d,p",
@@ -217,8 +218,9 @@ def test_a_frame_a_row(tmp_path):
     a, b = reading.parts["all"]
     assert a.frames().tolist() == [[0, 0], [1, 2], [2, 4]]
     assert (a.label, b.label, a.group) == ("c", "d", "p")
-    assert [each.place.rpartition(":")[2] for each in reading.dropped] == ["8", "10"]
-    assert "--per-frame" in reading.dropped[1].reason
+    assert [each.place.rpartition(":")[2] for each in reading.dropped] == ["8", "9", "11"]
+    assert reading.dropped[0].reason == "expected a clip in column clip. Received: none"
+    assert "--per-frame" in reading.dropped[2].reason
     reading = read_clips(write(tmp_path / "v.csv", "\n".join(lines)), VideoSettings(per_frame=True))
     assert [clip.labels for clip in reading.parts["all"]] == [("c",) * 3, ("d",) * 3, ("c", "d")]
 
