@@ -97,6 +97,10 @@ class Alphabet:
         """The same for a sequence and its reverse complement: the first of both in the alphabet."""
         return min(sequence, self.reverse_complement(sequence)) if self.complement else sequence
 
+    def trimmed(self, sequence: str) -> str:
+        """A protein without the `*` of the stop codon at its end; others as they are."""
+        return sequence if self.complement else sequence.removesuffix("*")
+
     def stranger(self, sequence: str) -> int | None:
         """The place (from 0) of the first character that is no letter; None if all are."""
         text = np.frombuffer(sequence.encode("latin-1", "replace"), np.uint8)
@@ -119,7 +123,8 @@ ALPHABETS: dict[str, Alphabet] = {
     "protein": Alphabet(
         "protein",
         _AMINO_ACIDS,
-        {"B": "DN", "Z": "EQ", "J": "IL", "X": _AMINO_ACIDS},
+        # U and O, selenocysteine and pyrrolysine, are read as what they are chemically next to.
+        {"B": "DN", "Z": "EQ", "J": "IL", "X": _AMINO_ACIDS, "U": "C", "O": "K"},
         {},
     ),
 }

@@ -99,8 +99,9 @@ class Answerer:
             raise UserError("--variants needs the genome as a file: --input GENOME.fa")
         records = []
         for number, text in enumerate(texts, 1):
-            letters = "".join(text.split()).upper()
-            place = ALPHABETS[self._settings.alphabet].stranger(letters)
+            kind = ALPHABETS[self._settings.alphabet]
+            letters = kind.trimmed("".join(text.split()).upper())
+            place = kind.stranger(letters)
             if place is not None or not letters:
                 found = "an empty text"
                 if place is not None:

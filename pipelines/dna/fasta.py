@@ -4,6 +4,7 @@ in many."""
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import gzip
 import zlib
 from collections.abc import Callable, Iterator
@@ -152,15 +153,22 @@ def read_entries(path: Path, alphabet: str | None) -> Iterator[Entry | Dropped]:
     header: Header | None = None
     parts: list[str] = []
     wrong: Dropped | None = None
+    stop: Dropped | None = None  # a `*`, which is none of the letters unless it ends a protein
     for piece in read_pieces(path):
         if isinstance(piece, Letters):
-            parts.append(piece.text)
+            wrong, stop = wrong or stop, None
+            text = piece.text
             if alphabet is not None:
-                wrong = wrong or stranger(path, piece, alphabet)
+                text = ALPHABETS[alphabet].trimmed(text)
+                known = dataclasses.replace(piece, text=text)
+                wrong = wrong or stranger(path, known, alphabet)
+            if text != piece.text:
+                stop = stranger(path, piece, str(alphabet))
+            parts.append(text)
             continue
         if header is not None:
             yield wrong or _entry(path, header, parts)
-        header, parts, wrong = piece, [], None
+        header, parts, wrong, stop = piece, [], None, None
     if header is not None:
         yield wrong or _entry(path, header, parts)
 

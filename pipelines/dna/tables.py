@@ -64,7 +64,7 @@ def read_table(
 def _row(
     place: str, row: dict[str, str], alphabet: str, per_base: bool, labelled: bool
 ) -> Row | Dropped:
-    letters = row.get("sequence", "").upper()
+    letters = ALPHABETS[alphabet].trimmed(row.get("sequence", "").upper())
     if not letters:
         return Dropped(place, "no letters in column sequence")
     if (column := ALPHABETS[alphabet].stranger(letters)) is not None:

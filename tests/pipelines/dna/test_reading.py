@@ -300,6 +300,19 @@ def test_a_chromosome_in_one_line_is_read_in_pieces(write, monkeypatch):
     assert wrong.place.endswith("x.fa:2:21")
 
 
+def test_proteins_as_databases_have_them(write):
+    """Twenty-two amino acids, and the `*` of the stop codon that translators leave at the end."""
+    fasta = write("p.faa", ">a\nMKUOC\nWW*\n>b\nMKC\n*\n>c\nMK*\nWW\n>d\nMK**\n")
+    found = read(fasta, alphabet="protein", label_from=".")
+    assert [(name, letters) for name, letters, _ in facts(found)] == [
+        ("a", "MKUOCWW"),
+        ("b", "MKC"),
+    ]
+    assert [each.place.partition(".faa:")[2] for each in found.dropped] == ["8:3", "11:3"]
+    table = write("p.csv", "sequence,label\nmk*,a\n")
+    assert facts(read(table, alphabet="protein"))[0][1] == "MK"
+
+
 def test_every_alphabet_reads_its_own_letters(write):
     for name in ALPHABETS:
         symbols = ALPHABETS[name].symbols
