@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import keras_tuner
 import numpy as np
+from keras_tuner import HyperParameters
+from keras_tuner.engine.hyperparameters import Float, Int
 
 TRIALS = 30  # of a search by random or bayesian
 FAILURES = 5  # trials in a row that fail before a search gives up
 DRAWS = 10_000  # seeds that lie between one trial's and the next
+GRID_VALUES = 10  # most of a range
 Known = Callable[[int], dict[str, Any] | None]
 
 
@@ -81,7 +85,27 @@ def _hyperband(method: Method) -> keras_tuner.Oracle:
 
 
 def _grid(method: Method) -> keras_tuner.Oracle:
-    return keras_tuner.oracles.GridSearchOracle(max_trials=method.trials, **method.common)
+    gridded = dataclasses.replace(method, space=grid(method.space))
+    return keras_tuner.oracles.GridSearchOracle(max_trials=method.trials, **gridded.common)
+
+
+def grid(space: HyperParameters) -> HyperParameters:
+    """A space with at most ten values of each range, evenly spaced on its own scale, from end to
+    end. keras-tuner's own grid leaves the ends out, and takes all of a range of whole numbers."""
+    result = HyperParameters()
+    for hp in space.space:
+        if not isinstance(hp, (Int, Float)):
+            result.merge([hp])
+            continue
+        spaced = np.geomspace if hp.sampling == "log" else np.linspace
+        drawn = spaced(hp.min_value, hp.max_value, GRID_VALUES)
+        if isinstance(hp, Int):
+            values = list(dict.fromkeys(np.rint(drawn).astype(int).tolist()))
+        else:
+            values = [float(f"{value:.12g}") for value in drawn]  # 0.3, not 0.30000000000000004
+        default = hp.default if hp.default in values else values[0]
+        result.Choice(hp.name, values, default=default)
+    return result
 
 
 METHODS: dict[str, Callable[[Method], keras_tuner.Oracle]] = {

@@ -98,7 +98,8 @@ def request(
         task: a name of `pipelines.TASKS`.
         data, valid, test: as for `pipelines.train`.
         method: "random", "bayesian" (a Gaussian process over the trials so far), "hyperband" (many
-            short trials, the best go on) or "grid" (every combination; ten values of a range).
+            short trials, the best go on) or "grid" (every combination; of a
+            range at most ten values, its ends among them).
         trials: most trials besides the default; 30 for random and bayesian, all that hyperband and
             grid take by themselves. A finished search may be given more.
         fix, choose, ranges: what narrows the space, as `"units=128"`, `"cell=gru,lstm"` and

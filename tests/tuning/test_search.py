@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 
+import numpy as np
 import pytest
 
 from pipelines.cli import main
@@ -108,6 +110,23 @@ def test_the_tasks_own_settings_are_tried_once(toy, tmp_path, method):
             ledger.end(each.trial)
     assert ledger.finished
     assert len(ledger.rows) == 6
+
+
+def test_a_grid_has_at_most_ten_values_of_a_range(toy, tmp_path):
+    """As the table in docs/tuning.md says; each more would multiply the hours."""
+    ranges = {"units=1:64": 11, "learning_rate=1e-4:1e-1:log": 11}  # and the task's own settings
+    ranges |= {"units=2:5": 4, "dropout=0:0.9": 10}  # which are among these
+    for each, count in ranges.items():
+        name, low, high = re.match(r"(\w+)=([^:]+):([^:]+)", each).groups()
+        all_but = {"units": "units=3", "dropout": "dropout=0.9", "learning_rate": "learning_rate=1"}
+        fix = ["layers=1", "clip_norm=1", "cell=gru", *(all_but[k] for k in all_but if k != name)]
+        asked = {"fix": fix, "ranges": [each]}
+        found = tune(tmp_path / each, Known(), "grid", trials=None, space=asked)
+        tried = sorted(row["settings"][name] for row in found.rows if row["settings"])
+        assert len(found.rows) == count
+        assert (tried[0], tried[-1]) == (float(low), pytest.approx(float(high)))
+        if each.endswith("log"):
+            assert np.diff(np.log(tried)) == pytest.approx(np.log(1e3) / 9)
 
 
 def test_a_search_finds_the_optimum(toy, tmp_path):
