@@ -126,6 +126,11 @@ class Comparison:
                 "two runs a cell: two differences that happen to be alike look certain. Add "
                 "--repeats 5 to the command"
             )
+        if self.study and not any(self.published(each.name) for each in self.contenders):
+            remarks.append(
+                f"the published figures are of other data than {self.data}, so none stands beside "
+                f"these. Name the paper's: --data {STUDIES[self.study].data}"
+            )
         for line in self.lines:
             for seed, reason in line.failed.items():
                 remarks.append(f"{line.contender.name}, seed {seed}, is left out: {reason}")

@@ -38,7 +38,7 @@ class Study:
     notes: tuple[str, ...]  # what is like the paper, and what is not
     findings: tuple[tuple[str, str], ...] = ()  # (what the paper says, its standing)
     baseline: str | None = None
-    data: str = field(default="JSB_Chorales.mat")  # an example for messages
+    data: str = field(default="JSB_Chorales.mat")  # a file of the paper's data, for messages
 
 
 def _nats(jsb: float, nottingham: float, standing: str) -> tuple[Published, ...]:

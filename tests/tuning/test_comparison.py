@@ -14,6 +14,8 @@ from pipelines.errors import UserError
 from pipelines.run import Run
 from tuning import comparison, comparison_report, comparison_run
 from tuning.comparison_plots import on_one_grid
+from tuning.results import Comparison, Contender
+from tuning.studies import STUDIES
 from tuning.workers import Here
 
 CELLS = ["lstm", "gru"]
@@ -187,6 +189,20 @@ def test_bad_input_is_one_line_and_leaves_no_folder(toy, tmp_path, arguments, wo
     with pytest.raises(UserError, match=words):
         compare(tmp_path / "c", cells, **arguments)
     assert not (tmp_path / "c").exists()
+
+
+def test_a_study_on_other_data_says_why_nothing_is_published(tmp_path):
+    """An empty column beside the embedded chorales would look like a paper without figures."""
+    names = STUDIES["chung2014"].entries
+    ours = {"contenders": [Contender(name, "gru", 1, 1, 1) for name in names], "budget": "none"}
+    ours |= {"rows": {name: [] for name in names}, "task": "music", "study": "chung2014"}
+    ours |= {"selection": "val_nll", "folder": tmp_path, "settings": {}}
+    (remark,) = [each for each in Comparison(data="x", **ours).remarks if "published" in each]
+    assert "are of other data than x" in remark
+    assert remark.endswith("--data JSB_Chorales.mat")
+    same = Comparison(data="my/jsb_chorales.mat", **ours)
+    assert not any("published" in each for each in same.remarks)
+    assert same.published("GRU")[0].value == 8.54
 
 
 def test_changed_data_are_refused(toy, tmp_path):
