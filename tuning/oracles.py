@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +13,13 @@ import numpy as np
 from keras_tuner import HyperParameters
 from keras_tuner.engine.hyperparameters import Float, Int
 
+from pipelines.settings import Settings
+
 TRIALS = 30  # of a search by random or bayesian
 FAILURES = 5  # trials in a row that fail before a search gives up
 DRAWS = 10_000  # seeds that lie between one trial's and the next
 GRID_VALUES = 10  # most of a range
+GRID_TRIALS = 1000  # above which a number has to be named: hours become years
 Known = Callable[[int], dict[str, Any] | None]
 
 
@@ -114,6 +118,28 @@ METHODS: dict[str, Callable[[Method], keras_tuner.Oracle]] = {
     "hyperband": _hyperband,
     "grid": _grid,
 }
+
+
+def most_trials(method: str, trials: int | None, space: HyperParameters, defaults: Settings) -> int:
+    """Trials that a search has at most, the one of the task's own settings included.
+
+    Args:
+        method: its name.
+        trials: most trials besides the default; None: as many as the method takes.
+        space: what is searched.
+        defaults: the task's own settings.
+    """
+    if method == "grid":
+        values = {hp.name: list(hp.values) for hp in grid(space).space}
+        every = math.prod(len(each) for each in values.values())
+        own = all(getattr(defaults, name) in each for name, each in values.items())
+        return min(every, trials or every) + (not own)
+    if method == "hyperband":
+        oracle = keras_tuner.oracles.HyperbandOracle(max_epochs=defaults.epochs)
+        brackets = range(oracle._get_num_brackets())
+        every = sum(oracle._get_size(k, n) for k in brackets for n in range(k + 1))
+        return min(every, trials or every) + 1
+    return (trials or TRIALS) + 1
 
 
 def default_trials(method: str) -> int | None:

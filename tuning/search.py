@@ -15,7 +15,7 @@ from pipelines.files import locked, write_json
 from pipelines.run import task_class
 from tuning import narrowing, trial
 from tuning.ledger import Ledger, Proposal
-from tuning.oracles import METHODS, default_trials
+from tuning.oracles import GRID_TRIALS, METHODS, default_trials
 from tuning.plans import in_text, open_plan, read, same_data
 from tuning.search_results import Request, Row, Search
 from tuning.spaces import space_of
@@ -109,7 +109,8 @@ def request(
         folder: by default `runs/tune-<task>-<hash>`.
 
     Raises:
-        UserError: an unknown name, a value out of range, or an empty range.
+        UserError: an unknown name, a value out of range, an empty range, or a grid of more than
+            a thousand combinations without a number of trials.
     """
     cls = task_class(task)
     if method not in METHODS:
@@ -120,7 +121,7 @@ def request(
     if "seed" in said.fixed | said.choices | said.ranges:
         raise UserError("seed: a search has one for itself and every trial. Use --seed N.")
     defaults = cls.Settings.from_dict({"seed": seed, **said.fixed})
-    return Request(
+    asked = Request(
         task=task,
         method=method,
         trials=trials if trials is not None else default_trials(method),
@@ -133,6 +134,12 @@ def request(
         space=narrowing.narrowed(space_of(task, cls.Settings()), said, defaults),
         defaults=defaults,
     )
+    if method == "grid" and trials is None and asked.most > GRID_TRIALS:
+        raise UserError(
+            f"--method grid: {asked.most:,} combinations. Leave fewer to search, with --fix, "
+            "--choose and --range, or name a number, with --trials."
+        )
+    return asked
 
 
 class Silent:
@@ -157,7 +164,8 @@ def carry_out(
     with locked(request.path, "--folder"), ExitStack() as stack:
         plan = open_plan(request.path, "search", request.identity)
         same_data(plan, request.path, fingerprint or fingerprint_of(request, board))
-        board.say(f"searched: {' '.join(narrowing.space_in_words(request.space))}")
+        space = " ".join(narrowing.space_in_words(request.space))
+        board.say(f"searched, in at most {request.most:,} trials: {space}")
         plan.setdefault("id", uuid.uuid4().hex)
         write_json(request.path / "plan.json", plan)
         runner = runner or stack.enter_context(Worker())

@@ -12,6 +12,7 @@ import keras_tuner
 from pipelines.run import task_class
 from pipelines.settings import Settings
 from tuning.narrowing import Narrowing
+from tuning.oracles import most_trials
 from tuning.plans import absolute, folder_of
 
 DEFAULT = "default"  # the trial of the task's own settings
@@ -33,6 +34,11 @@ class Request:
     folder: str | None
     space: keras_tuner.HyperParameters
     defaults: Settings  # with what is fixed
+
+    @property
+    def most(self) -> int:
+        """Trials at most, the one of the task's own settings included."""
+        return most_trials(self.method, self.trials, self.space, self.defaults)
 
     @property
     def identity(self) -> dict[str, Any]:

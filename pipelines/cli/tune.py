@@ -134,14 +134,12 @@ def _carry_out(asked: Request, taken: Seat | None, train_best: bool) -> Search:
     from tuning import search
     from tuning.board import ConsoleBoard
 
-    most = None if asked.method == "grid" else asked.trials
-    total = None if most is None else most + 1
     lead = None
     if taken is not None:
         from tuning.chief import Chief
 
         lead = Chief(taken.address)
-    with ConsoleBoard(task_class(asked.task).selection, total) as board:
+    with ConsoleBoard(task_class(asked.task).selection, asked.most) as board:
         return search.carry_out(asked, None, board, train_best, lead)
 
 
