@@ -44,7 +44,7 @@ def importance(settings: Sequence[dict[str, Any]], scores: Sequence[float]) -> I
     if not names:
         return None
     table = np.array([[each[name] for name in names] for each in settings], dtype=object)
-    words = [k for k, name in enumerate(names) if isinstance(settings[0][name], str)]
+    words = [k for k, n in enumerate(names) if any(isinstance(s[n], str) for s in settings)]
     encoded = ColumnTransformer(
         [("words", OneHotEncoder(sparse_output=False), words)], remainder="passthrough"
     )

@@ -70,19 +70,22 @@ def draw_parallel(
 
 
 def _axis(values: Sequence[Any], log: bool) -> tuple[np.ndarray, dict[float, str]]:
-    """Heights from 0 to 1, and what stands at some of them."""
-    if isinstance(values[0], (str, bool)) or len(set(values)) == 1:
+    """Heights from 0 to 1, and what stands at some of them. None, a default without a value, is at
+    the bottom, below all numbers."""
+    if any(isinstance(value, (str, bool)) for value in values) or len(set(values)) == 1:
         kinds = sorted(set(values), key=str)
         step = max(len(kinds) - 1, 1)
         return (
             np.array([kinds.index(value) / step for value in values]),
             {kinds.index(kind) / step: str(kind) for kind in kinds},
         )
-    numbers = np.array(values, "float64")
+    numbers = np.array(values, "float64")  # NaN for None
     scaled = np.log(numbers) if log else numbers
-    low, high = scaled.min(), scaled.max()
-    marks = {0.0: f"{numbers.min():.3g}", 1.0: f"{numbers.max():.3g}"}
-    return (scaled - low) / (high - low), marks
+    low, high = np.nanmin(scaled), np.nanmax(scaled)
+    foot = 0.0 if None not in values else 0.1
+    marks = {foot: f"{np.nanmin(numbers):.3g}", 1.0: f"{np.nanmax(numbers):.3g}"}
+    heights = foot + (1 - foot) * (scaled - low) / ((high - low) or 1.0)
+    return np.nan_to_num(heights), marks | ({0.0: "None"} if foot else {})
 
 
 def draw_curves(rows: Sequence[dict[str, Any]], runs: Path, selection: str, path: Path) -> None:
