@@ -127,7 +127,7 @@ def answers(address: str) -> bool:
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=PROBE).close()
-    except OSError:
+    except (OSError, UnicodeError):  # a name with an empty part, as host..lab, cannot be encoded
         return False
     return True
 

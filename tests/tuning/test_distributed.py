@@ -213,9 +213,10 @@ def test_a_worker_without_the_data_of_the_others_is_refused(toy, tmp_path):
         assert work(asked, address, "worker", Known()) == 2
 
 
-def test_an_unreachable_chief_is_named_in_seconds(toy, tmp_path):
-    """Not the hour that keras-tuner would wait."""
-    address, began = f"127.0.0.1:{free_ports(1)[0]}", time.monotonic()
+@pytest.mark.parametrize("host", ["127.0.0.1", "host..lab"])
+def test_an_unreachable_chief_is_named_in_seconds(toy, tmp_path, host):
+    """Not the hour that keras-tuner would wait, nor an error of a name's encoding."""
+    address, began = f"{host}:{free_ports(1)[0]}", time.monotonic()
     with pytest.raises(UserError, match=f"the chief at {address} does not answer for 0.5 s"):
         follow(request(tmp_path), Seat("worker", address, "w"), Known(), search.Silent(), 0.5)
     assert time.monotonic() - began < 5
