@@ -22,7 +22,7 @@ from tuning.parameters import WHOLE, Count, count_of, solve_units
 from tuning.plans import in_text, open_plan, read, same_data
 from tuning.results import Comparison, Contender
 from tuning.studies import STUDIES, Study
-from tuning.workers import Runner, Worker
+from tuning.workers import JobError, Runner, Worker
 
 Say = Callable[[str], None]
 
@@ -215,7 +215,10 @@ def _timed(
     """Each cell with the epochs that fit into the seconds."""
     timed = []
     for each in contenders:
-        epochs = runner.run(epochs_within, request.arguments(each, 0), request.seconds)
+        try:
+            epochs = _twice(runner, epochs_within, request.arguments(each, 0), request.seconds)
+        except JobError as error:
+            raise UserError(f"{each.name}: its epochs cannot be timed: {error}.") from None
         say(f"{each.name}: {epochs} epochs fit into {request.seconds:g} s")
         timed.append(dataclasses.replace(each, epochs=epochs))
     return timed
@@ -239,12 +242,24 @@ def _train_all(
             if (row := read(path)) is not None:
                 rows[each.name].append(row)
                 continue
-            row = runner.run(run_once, arguments, str(path))
+            try:
+                row = _twice(runner, run_once, arguments, str(path))
+            except JobError as error:
+                row = {"seed": arguments["seed"], "failed": str(error)}
+                write_json(path, row)
             rows[each.name].append(row)
             trained += 1
             left = (time.monotonic() - started) / trained * (total - done)
             say(f"{done} of {total}: {each.name}, {_outcome(row)}; about {left / 60:.0f} min left")
     return rows
+
+
+def _twice(runner: Runner, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Of a job whose process was killed what was trained is there, so it goes on once."""
+    try:
+        return runner.run(function, *arguments)
+    except JobError:
+        return runner.run(function, *arguments)
 
 
 def _outcome(row: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import types
 
 import numpy as np
@@ -16,7 +17,7 @@ from tuning import comparison, comparison_report, comparison_run
 from tuning.comparison_plots import on_one_grid
 from tuning.results import Comparison, Contender
 from tuning.studies import STUDIES
-from tuning.workers import Here
+from tuning.workers import Here, JobError
 
 CELLS = ["lstm", "gru"]
 
@@ -135,6 +136,29 @@ def test_a_run_that_diverges_is_left_out_and_told(toy, tmp_path):
     assert found.to_json()["cells"][0]["mean"] is None
 
 
+def test_a_run_that_is_killed_goes_on_once(toy, tmp_path):
+    """One cell that is too large for memory would end the comparison each time it is resumed."""
+
+    class Killed:
+        def __init__(self, times):
+            self.times = times
+
+        def run(self, function, arguments, *rest):
+            self.times -= arguments["cell"] == "lstm"
+            if arguments["cell"] == "lstm" and self.times >= 0:
+                raise JobError("its process died with status -9: killed, or out of memory")
+            return {"seed": 0, "failed": "it ran"}
+
+    for times, reason in ((1, "it ran"), (2, "its process died with status -9: killed, or")):
+        folder = tmp_path / str(times)
+        found = compare(folder, repeats=1, runner=Killed(times))
+        assert found.rows["lstm"][0]["failed"].startswith(reason)
+        assert found.rows["gru"] == [{"seed": 0, "failed": "it ran"}]
+    assert compare(folder, repeats=1, runner=Killed(0)).rows["lstm"] == found.rows["lstm"]
+    with pytest.raises(UserError, match="lstm: its epochs cannot be timed: its process died"):
+        compare(tmp_path / "timed", repeats=1, runner=Killed(9), seconds=9.0)
+
+
 def test_equal_seconds(monkeypatch):
     """The epochs that fit are measured once, and kept: a slower hour later changes nothing."""
     settings = types.SimpleNamespace(cell="lstm")
@@ -146,11 +170,15 @@ def test_equal_seconds(monkeypatch):
         comparison_run.epochs_within({}, 6.0)
 
 
-def test_equal_seconds_end_to_end(toy, tmp_path, monkeypatch):
-    monkeypatch.setattr(comparison, "epochs_within", lambda arguments, seconds: 3)
-    found = compare(tmp_path / "c", ["lstm"], repeats=1, seconds=60.0)
-    assert found.lines[0].rows[0]["epochs"] == 3
-    assert json.loads((tmp_path / "c" / "plan.json").read_text())["contenders"][0]["epochs"] == 3
+def test_equal_seconds_end_to_end(toy, tmp_path):
+    """Measured on the run itself, whose first two epochs are those that were timed."""
+    given = {"repeats": 1, "seconds": 30.0, "patience": 1, "learning_rate": 1.0}
+    found = compare(tmp_path / "c", ["lstm"], **given)
+    first, second, *_ = (row["seconds"] for row in found.curves("lstm")[0])
+    epochs = found.contenders[0].epochs
+    assert epochs == 2 + math.floor((30 - first - second) / max(second, 1e-3))
+    assert found.rows["lstm"][0]["epochs"] == len(found.curves("lstm")[0]) <= epochs
+    assert compare(tmp_path / "c", ["lstm"], **given).contenders == found.contenders
 
 
 def test_curves_are_the_best_so_far():
