@@ -36,7 +36,8 @@ def score(
     found = task.scores(model, batches.once(cover(boundaries, batches.lengths)))
     floors = {name: _plain(values) for name, values in task.floors(fitted, records).items()}
     metrics = _plain(found)
-    answer = {"metrics": metrics | _plain(task.relate(metrics, floors)), "floors": floors}
+    metrics |= _plain(task.relate(metrics, floors))
+    answer: dict[str, dict[str, Any]] = {"metrics": metrics, "floors": floors}
     return {**answer, "signatures": task.signatures} if task.signatures else answer
 
 

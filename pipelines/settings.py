@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-from pipelines.errors import UserError
+from pipelines.errors import UserError, unknown_name
 
 
 def setting(
@@ -53,7 +53,7 @@ class Settings(Options):
     changeable = frozenset({"epochs"})  # no annotation: it is no field
     """Settings that decide how long training goes on, or what it shows, and nothing else."""
 
-    inherited = frozenset()  # likewise
+    inherited: ClassVar[frozenset[str]] = frozenset()
     """Settings without which what a run learnt of its data has another meaning: a training that
     starts from that run (`--init`) needs the same."""
 
@@ -84,7 +84,7 @@ class Settings(Options):
         known = {field.name for field in dataclasses.fields(cls)}
         for key in values:
             if key not in known:
-                raise UserError(f"unknown setting {key!r}. Known: {', '.join(sorted(known))}.")
+                raise unknown_name("setting", key, sorted(known))
         return cls(**values)
 
     @property
