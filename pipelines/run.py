@@ -20,7 +20,15 @@ from pipelines.evaluation import score
 from pipelines.files import Row, explained, is_place, read_rows
 from pipelines.settings import Settings
 from pipelines.sources import Data, load, read_all
-from pipelines.task import Answering, GenerateRequest, Generative, Record, Task, Typed
+from pipelines.task import (
+    Answering,
+    Comparable,
+    GenerateRequest,
+    Generative,
+    Record,
+    Task,
+    Typed,
+)
 
 FORMAT = 1  # of the folder; a change that older code cannot read raises it
 AnyPath = str | PathLike[str]
@@ -168,7 +176,11 @@ class Run:
     # --- use ------------------------------------------------------------------------------------
 
     def evaluate(
-        self, data: AnyPath | None = None, part: str = "test", plots: AnyPath | None = None
+        self,
+        data: AnyPath | None = None,
+        part: str = "test",
+        plots: AnyPath | None = None,
+        beside: Sequence[AnyPath] = (),
     ) -> dict[str, Any]:
         """Scores the model, and the floors on the same records.
 
@@ -176,14 +188,19 @@ class Run:
             data: None takes `part` of the run's own data; a path or `tfds:NAME` all of that.
             part: "train", "valid" or "test".
             plots: folder for the task's pictures of these records; None draws none.
+            beside: further runs of the task, scored on the same records and drawn in the same
+                picture where the task has one for several.
 
         Returns:
             `{"task", "run", "data", "part", "metrics": {...}, "floors": {...}}`, and
-            `"signatures"` of a task that has them.
+            `"signatures"` of a task that has them; with `beside` also `{"beside": {run: {...}}}`,
+            the metrics of each.
 
         Raises:
-            UserError: the data cannot be read, changed, or the part is empty.
+            UserError: the data cannot be read, changed, or the part is empty; a run beside is one
+                of another task, or may have been trained on the records.
         """
+        others = [self._comparable(path, data) for path in beside]
         if data is not None:
             records = read_all(self.task, str(data))
             name, part = str(data), "all"
@@ -200,11 +217,39 @@ class Run:
             "part": part,
             **self.score(records),
         }
-        if plots is not None and type(self.task).plots is not Task.plots:
+        if others:
+            answer["beside"] = {str(run.path): run.score(records)["metrics"] for run in others}
+        if plots is not None and self.has_plots:
             with explained(Path(plots)):
                 Path(plots).mkdir(parents=True, exist_ok=True)
                 self.task.plots(self.model, records, str(plots))
+                if others and isinstance(self.task, Comparable):
+                    runs = {str(run.path): (run.task, run.model) for run in (self, *others)}
+                    self.task.plot_beside(runs, records, str(plots))
         return answer
+
+    @property
+    def has_plots(self) -> bool:
+        """Whether the task draws pictures of its own."""
+        return type(self.task).plots is not Task.plots
+
+    def _comparable(self, path: AnyPath, data: AnyPath | None) -> Run:
+        """Another run, which can be scored on the same records."""
+        other = Run.load(path)
+        if other.config["task"] != self.config["task"]:
+            raise UserError(
+                f"{path}: expected a run of the task {self.config['task']}, beside {self.path}. "
+                f"Received: {other.config['task']}."
+            )
+        if (
+            data is None
+            and other.config["data"]["fingerprint"] != self.config["data"]["fingerprint"]
+        ):
+            raise UserError(
+                f"{path}: was trained on other data than {self.path}, perhaps on what is scored "
+                "here. Give data that neither knows: --data D."
+            )
+        return other
 
     def score(self, records: Sequence[Record]) -> dict[str, dict[str, Any]]:
         """`{"metrics", "floors"}` of the best model on `records`."""

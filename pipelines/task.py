@@ -254,6 +254,18 @@ class Contiguous(abc.ABC, Generic[R]):
         `settings.batch_size` of them."""
 
 
+class Comparable(abc.ABC, Generic[R]):
+    """What a task offers besides when a picture of its own can show several runs:
+    `rnnkit evaluate RUN --beside OTHER`."""
+
+    @abc.abstractmethod
+    def plot_beside(
+        self, runs: Mapping[str, tuple[Any, keras.Model]], records: Sequence[R], folder: str
+    ) -> None:
+        """The picture of `plots` with all of `runs`, each the task and the model by the run's
+        name, in place of the one that `plots` has written into `folder`."""
+
+
 class Typed(abc.ABC, Generic[R]):
     """What a task offers besides when its records can be typed: `rnnkit predict RUN TEXT`."""
 

@@ -31,17 +31,28 @@ def evaluate(
         str | None,
         typer.Option(metavar="DIR", help="folder of the pictures; RUN/plots/<data> by default"),
     ] = None,
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RUN",
+            help="another run of the task, scored on the same records; may be given several times",
+        ),
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Scores a run, beside what a model without recurrence reaches on the same records."""
     place = plots or str(Path(run) / "plots" / (Path(data).stem if data else "test"))
     with quiet.work():
-        answer = load(run).evaluate(data, plots=place)
+        loaded = load(run)
+        answer = loaded.evaluate(data, plots=place, beside=beside or ())
+    if loaded.has_plots:
+        print(f"pictures in {place}", file=sys.stderr)
     if json:
         print_json(answer)
     else:
         print(f"{answer['task']}, part {answer['part']} of {answer['data']}")
-        print_scores(answer["metrics"], answer["floors"], answer.get("signatures"))
+        others = {**answer.get("beside", {}), **answer["floors"]}
+        print_scores(answer["metrics"], others, answer.get("signatures"))
 
 
 def generate(
@@ -50,7 +61,10 @@ def generate(
         int | None, typer.Option(help="steps, the primer included; the task's own by default")
     ] = None,
     temperature: Annotated[
-        float, typer.Option(help="above 0; below 1 likelier, above 1 more surprising")
+        float,
+        typer.Option(
+            help="below 1 likelier, above 1 more surprising; 0, of texts, always the likeliest"
+        ),
     ] = 1.0,
     primer: Annotated[
         str | None, typer.Option(metavar="FILE or TEXT", help="what the new sequence begins with")
@@ -142,7 +156,7 @@ def print_scores(
     floors: dict[str, dict[str, float]],
     signatures: dict[str, str] | None = None,
 ) -> None:
-    """A row a metric: the model, then each floor; then how metrics were computed."""
+    """A row a metric: the model, then runs beside it and floors; then how metrics are computed."""
     print_table(
         ("metric", "model", *floors),
         [[name, value, *(f.get(name) for f in floors.values())] for name, value in metrics.items()],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import itertools
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,10 +13,13 @@ import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
 
+from pipelines.errors import UserError
 from pipelines.figures import save_figure
+from pipelines.files import replacing
 from pipelines.translation.language import START, Language
 from pipelines.translation.model import TranslationModel
 
+LARGEST = 40  # inches of a side; memory and the file grow with the product of both
 _BLANK = "␣"  # stands for the blank that belongs to a token
 
 
@@ -29,7 +33,8 @@ def draw_alignments(
         source, target: the tokens.
         path: of the picture.
     """
-    width, height = 1.5 + 0.34 * len(source), 1.2 + 0.3 * len(target)
+    width = min(1.5 + 0.34 * len(source), LARGEST)
+    height = min(1.2 + 0.3 * len(target), LARGEST)
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.add_subplot()
     axes.imshow(alignments, cmap="Greys", vmin=0, vmax=1, aspect="auto")
@@ -61,6 +66,20 @@ def draw_by_length(curves: Mapping[str, list[tuple[str, int, float]]], path: Pat
     _save(figure, path)
 
 
+def write_by_length(curves: Mapping[str, list[tuple[str, int, float]]], path: Path) -> None:
+    """The same as a table, for a plot of one's own: model, words, sentences, bleu."""
+    with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("model", "words", "sentences", "bleu"))
+        writer.writerows((name, *row) for name, rows in curves.items() for row in rows)
+
+
+def check_name(path: str) -> None:
+    """Refuses what is no file name of a picture, before anything is translated."""
+    if not path.lower().endswith(".png") or Path(path).is_dir():
+        raise UserError(f"--attention: expected a file name that ends in .png. Received: {path!r}.")
+
+
 def drawn(
     answers: Iterable[dict[str, Any]],
     model: TranslationModel,
@@ -73,9 +92,8 @@ def drawn(
     Args:
         answers: with `source` and `translation`.
         model, source, target: what translated them.
-        out: file of the picture; its suffix becomes .png.
+        out: file of the picture.
     """
-    path = out.with_suffix(".png")
     tokens = tf.TensorSpec((None, None), tf.int32)
     look = tf.function(model.alignments, input_signature=[tokens] * 2, autograph=False)
     remaining = iter(answers)
@@ -87,7 +105,7 @@ def drawn(
             look(read, tf.concat([[[START]], wrote[:, :-1]], axis=1))[0].numpy(),
             source.shown(read[0].numpy().tolist()),
             target.shown(wrote[0].numpy().tolist()),
-            path if len(first) == 1 else path.with_name(f"{path.stem}-{k}.png"),
+            out if len(first) == 1 else out.with_name(f"{out.stem}-{k}{out.suffix}"),
         )
         yield answer
 

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.errors import UserError
-from pipelines.task import Answering, Reading, Served, Task, Tensors, Typed
+from pipelines.task import Answering, Comparable, Reading, Served, Task, Tensors, Typed
 from pipelines.text.vocabulary import fingerprint
 from pipelines.translation import answering, floors, pictures, scores, serving
 from pipelines.translation.language import START, Language, learn_language
@@ -27,7 +27,7 @@ PREPARED = 1024  # pairs whose texts become numbers at a time
 SHOWN = 3  # sentences of which the alignments are drawn
 
 
-class TranslationTask(Task[Pair, TranslationSettings], Answering, Typed[Pair]):
+class TranslationTask(Task[Pair, TranslationSettings], Answering, Comparable[Pair], Typed[Pair]):
     """Many-to-many of different lengths: a sentence in one language, the same in another.
 
     An encoder reads the source in both directions; a decoder writes the translation token by token,
@@ -234,6 +234,8 @@ class TranslationTask(Task[Pair, TranslationSettings], Answering, Typed[Pair]):
             raise UserError(
                 "--attention needs a run that has it. Received: one trained with --attention none."
             )
+        if options.attention is not None:
+            pictures.check_name(options.attention)
         asked = answering.questions(texts, input, self.settings.source)
         found = beam if options.n_best > 1 else 1  # some may be the same text
         translate = self._translate(model, beam, found)
@@ -258,24 +260,39 @@ class TranslationTask(Task[Pair, TranslationSettings], Answering, Typed[Pair]):
 
     def plots(self, model: keras.Model, records: Sequence[Pair], folder: str) -> None:
         """BLEU by the length of the source; where the decoder looked, for some sentences."""
-        written = self._scorer_of(model).translations
-        keys = [int(self.element(pair)["pair"]) for pair in records]
-        if all(key in written for key in keys):
-            translations = [written[key] for key in keys]
-        else:
-            translations = [answer["translation"] for answer in self.predict(model, records)]
-        rows = scores.bleu_by_length(
-            [pair.source for pair in records],
-            translations,
-            [pair.target for pair in records],
-            self.learnt["bleu_tokenizer"],
-        )
-        pictures.draw_by_length({"model": rows}, Path(folder) / "bleu_by_length.png")
+        self.plot_beside({"model": (self, model)}, records, folder)
         if self.settings.attention != "none":
-            shown = zip(records[:SHOWN], translations, strict=False)
+            shown = zip(records[:SHOWN], self._written(model, records[:SHOWN]), strict=True)
             answers = [{"source": pair.source, "translation": text} for pair, text in shown]
             for _ in self._drawn(model, answers, f"{folder}/attention.png"):
                 pass
+
+    def plot_beside(
+        self,
+        runs: Mapping[str, tuple[TranslationTask, keras.Model]],
+        records: Sequence[Pair],
+        folder: str,
+    ) -> None:
+        """BLEU by the length of the source, a line a run; the same as `bleu_by_length.csv`."""
+        curves = {
+            name: scores.bleu_by_length(
+                [pair.source for pair in records],
+                task._written(model, records),
+                [pair.target for pair in records],
+                self.learnt["bleu_tokenizer"],
+            )
+            for name, (task, model) in runs.items()
+        }
+        pictures.draw_by_length(curves, Path(folder) / "bleu_by_length.png")
+        pictures.write_by_length(curves, Path(folder) / "bleu_by_length.csv")
+
+    def _written(self, model: keras.Model, records: Sequence[Pair]) -> list[str]:
+        """The translations, found anew only where they were not scored just before."""
+        written = self._scorer_of(model).translations
+        keys = [int(self.element(pair)["pair"]) for pair in records]
+        if all(key in written for key in keys):
+            return [written[key] for key in keys]
+        return [answer["translation"] for answer in self.predict(model, records)]
 
     def _translate(self, model: keras.Model, beam: int, n_best: int) -> answering.Translate:
         """One graph for each kind of search, however often it is asked for."""

@@ -47,8 +47,11 @@ class MadeUpRun:
         self.task = types.SimpleNamespace(name="made-up")
         self.error = error
 
-    def evaluate(self, data, plots):
+    has_plots = False
+
+    def evaluate(self, data, plots, beside):
         print("1/1 ━━━━ 0s a progress bar")
+        self.beside = beside
         if self.error:
             raise self.error
         return {
@@ -59,6 +62,7 @@ class MadeUpRun:
             "metrics": {"nll": np.float32(0.5), "worst": math.inf},
             "floors": {"marginal": {"nll": 1.25}},
             "signatures": {"nll": "nats|version:1"},
+            "beside": {other: {"nll": 0.75} for other in beside},
         }
 
     def predict(self, source):
@@ -91,12 +95,18 @@ def test_json_is_all_there_is_on_stdout(rnnkit, run):
 
 
 def test_scores_stand_beside_the_floors(rnnkit, run):
-    status, out, _ = rnnkit("evaluate", "x", "--data", "d")
-    assert status == 0
+    status, out, _ = rnnkit("evaluate", "x", "--data", "d", "--beside", "y", "--beside", "z")
+    assert (status, run.beside) == (0, ["y", "z"])
     assert "part test of d" in out
     row = next(line for line in out.splitlines() if "nll" in line)
-    assert row.split() == ["nll", "0.5000", "1.2500"]
+    assert row.split() == ["nll", "0.5000", "0.7500", "0.7500", "1.2500"]
     assert "nll: nats|version:1" in out.splitlines()
+
+
+def test_evaluate_says_where_the_pictures_are(rnnkit, run, monkeypatch):
+    monkeypatch.setattr(MadeUpRun, "has_plots", True)
+    _, _, err = rnnkit("evaluate", "x", "--plots", "some/folder")
+    assert err[-1] == "pictures in some/folder"
 
 
 def test_predict_writes_json_lines(rnnkit, run, tmp_path):

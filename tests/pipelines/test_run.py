@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import keras
@@ -13,6 +14,8 @@ import pytest
 import pipelines
 from pipelines import opening, report
 from pipelines.errors import UserError
+from pipelines.files import write_json
+from pipelines.task import Comparable
 from tests.pipelines.toy import ROW
 
 pytestmark = pytest.mark.usefixtures("toy")
@@ -68,6 +71,30 @@ def test_evaluate_draws_the_pictures_of_the_task(run, folder, monkeypatch):
     run.evaluate(plots=folder / "drawn" / "test")
     names = [record.name for record in run.data().parts["test"]]
     assert (folder / "drawn" / "test" / "records.txt").read_text() == ",".join(names)
+
+
+def test_a_run_beside_is_scored_on_the_same_records(run, tmp_path):
+    """But not on a test part that it may have been trained on, nor one of another task."""
+
+    class Drawn(type(run.task), Comparable):
+        def plots(self, model, records, folder):
+            (Path(folder) / "drawn.txt").write_text("one")
+
+        def plot_beside(self, runs, records, folder):
+            (Path(folder) / "drawn.txt").write_text(",".join(runs))
+
+    other = shutil.copytree(run.path, tmp_path / "other")
+    run.task = Drawn(run.settings, run.task.learnt)
+    answer = run.evaluate(beside=[other], plots=tmp_path / "plots")
+    assert answer["beside"] == {str(other): answer["metrics"]}
+    assert (tmp_path / "plots" / "drawn.txt").read_text() == f"{run.path},{other}"
+    config = run.config
+    write_json(other / "config.json", {**config, "data": {**config["data"], "fingerprint": "x"}})
+    with pytest.raises(UserError, match=r"trained on other data than .*--data D"):
+        run.evaluate(beside=[other])
+    write_json(other / "config.json", {**config, "task": "adding", "settings": {}})
+    with pytest.raises(UserError, match=r"expected a run of the task toy.* Received: adding"):
+        run.evaluate(beside=[other])
 
 
 def test_evaluate_knows_its_parts(run):

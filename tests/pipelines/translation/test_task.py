@@ -17,7 +17,7 @@ import tensorflow as tf
 from pipelines import evaluation, training
 from pipelines.batches import Batches
 from pipelines.errors import UserError
-from pipelines.translation import answering, scores
+from pipelines.translation import scores
 from pipelines.translation.language import END, NEVER_WRITTEN, START
 from pipelines.translation.pairs import Pair
 from pipelines.translation.searching import GROWTH, LENGTH_PENALTY, ROOM, search, searcher
@@ -243,18 +243,6 @@ def test_n_best_have_scores_and_the_first_is_the_translation(both):
     json.dumps(answer)
 
 
-def test_the_n_best_are_different_texts():
-    """Whoever asks for three translations is not helped by one that was cut in three ways."""
-    scores = [-1.0, -1.5, -2.0, -2.5, -float("inf")]
-    texts = ["oiseau", "oiseau", "arbre", "vert", ""]
-    found = {"translations": [texts], "scores": [scores], "log_probabilities": [scores]}
-    for n_best, expected in ((2, ["oiseau", "arbre"]), (5, ["oiseau", "arbre", "vert"])):
-        translate = lambda _: {name: tf.constant(value) for name, value in found.items()}
-        (answer,) = answering.answered([{"source": "bird"}], translate, n_best)
-        assert [each["translation"] for each in answer["n_best"]] == expected
-        assert (answer["n_best"][0]["score"], answer["score"]) == (-1.0, -1.0)
-
-
 def test_all_that_the_search_keeps_counts_for_the_n_best(both, monkeypatch):
     """With fewer asked of the search, a text that stands there twice takes another one's place."""
     task, _ = both
@@ -310,7 +298,8 @@ def test_plots_draw_bleu_by_length_and_alignments(both, tmp_path):
     task, model = both
     task.plots(model, some_pairs(5), str(tmp_path))
     assert {path.name for path in tmp_path.iterdir()} == {
-        "bleu_by_length.png", "attention-1.png", "attention-2.png", "attention-3.png",
+        "bleu_by_length.png", "bleu_by_length.csv",
+        "attention-1.png", "attention-2.png", "attention-3.png",
     }  # fmt: skip
 
 
@@ -325,6 +314,9 @@ def test_what_cannot_be_answered_is_told(both):
         answers(both, ["a", " "])
     with pytest.raises(UserError, match="trained with --attention none"):
         answers(make(attention="none"), ["a"], attention="look.png")
+    for name in ("", ".", "look.pdf", "look"):
+        with pytest.raises(UserError, match=r"--attention: expected .* ends in \.png"):
+            answers(both, ["a"], attention=name)
 
 
 def test_more_are_asked_for_than_the_beam_of_training(both):
