@@ -30,11 +30,11 @@ def as_unavailable() -> Iterator[None]:
 def unknown_name(
     kind: str, name: str, known: Iterable[str], aliases: dict[str, str] | None = None
 ) -> UserError:
-    """A `UserError` for a name that is none of `known`, with the nearest one as a suggestion."""
+    """A `UserError` for a name that is none of `known`, with the nearest as a suggestion."""
     known, aliases = list(known), aliases or {}
     near = [aliases[name]] if name in aliases else difflib.get_close_matches(name, known, n=2)
-    hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known)}."
-    return UserError(f"unknown {kind} {name!r}. {hint}")
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    return UserError(f"unknown {kind} {name!r}.{hint} Known: {', '.join(known)}.")
 
 
 def require(module: str, extra: str) -> ModuleType:

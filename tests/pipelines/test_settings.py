@@ -16,7 +16,7 @@ from pipelines.music.settings import MusicSettings
         ({"layers": True}, "--layers must be of type int. Received: True."),
         ({"cell": None}, "--cell must be of type str. Received: None."),
         ({"dropout": float("nan")}, "--dropout must be at least 0. Received: nan."),
-        ({"unit": 3}, "unknown setting 'unit'. Known: batch_size, "),
+        ({"unit": 3}, "unknown setting 'unit'. Did you mean units? Known: batch_size, "),
     ],
 )
 def test_a_wrong_value_is_one_clear_line(settings, message: str):
