@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from os import PathLike
 from pathlib import Path
@@ -16,7 +16,7 @@ from pipelines.files import locked, write_json
 from pipelines.run import task_class
 from pipelines.settings import Settings
 from pipelines.task import Task
-from tuning.comparison_request import Request, checked, named
+from tuning.comparison_request import Entry, Request, checked, named
 from tuning.comparison_run import epochs_within, run_once
 from tuning.parameters import WHOLE, Count, count_of, solve_units
 from tuning.plans import in_text, open_plan, read, same_data
@@ -37,6 +37,7 @@ def compare(
     parameters_of: str = WHOLE,
     units: int | None = None,
     seconds: float | None = None,
+    directions: Sequence[str] = (),
     baseline: str | None = None,
     valid: str | PathLike[str] | None = None,
     test: str | PathLike[str] | None = None,
@@ -62,7 +63,9 @@ def compare(
         units: the same width for all, in place of the same size; the task's own by default.
         seconds: of training a run, in place of epochs. The epochs that fit are measured on each
             cell's first run, so that every run stays one that resumes.
-        baseline: one of the cells: only differences from it are tested.
+        directions: "one", "both" or the two of them: each cell is compared in each, in place of
+            the task's setting `bidirectional`. A contender is called `lstm-both` then.
+        baseline: one of the contenders: only differences from it are tested.
         folder: by default `runs/compare-<task>-<hash>`.
         runner: where the runs are trained; a process of its own by default.
         say: is told what happens, a line at a time.
@@ -82,7 +85,7 @@ def compare(
         raise UserError("expected either --parameters or --units. Received: both.")
     request = Request(
         task=task,
-        entries=named(cells, units),
+        entries=named(cells, units, directions),
         settings=settings,
         repeats=repeats,
         data=in_text(data),
@@ -124,7 +127,7 @@ def compare_study(
     study: Study = STUDIES[name]
     request = Request(
         task=study.task,
-        entries={label: (entry.cell, entry.units) for label, entry in study.entries.items()},
+        entries={label: Entry(each.cell, each.units) for label, each in study.entries.items()},
         settings={**study.settings, **settings},
         repeats=repeats,
         data=in_text(data),
@@ -192,13 +195,15 @@ def _solved(problem: Task, request: Request, say: Say) -> tuple[str, list[Conten
     loaded = _read(problem, request, say)
     problem.learn(loaded.parts["train"])
     found = []
-    for name, (cell, given) in request.entries.items():
+    for name, entry in request.entries.items():
+        settings = dataclasses.replace(problem.settings, **entry.settings)
+        task = type(problem)(settings, problem.learnt)
         if request.parameters is not None:
-            units, count = solve_units(problem, cell, request.parameters, request.parameters_of)
+            units, count = solve_units(task, entry.cell, request.parameters, request.parameters_of)
         else:
-            units = given if given is not None else problem.settings.units
-            count = count_of(problem, cell, units)
-        found.append(Contender(name, cell, units, count.whole, count.recurrent))
+            units = entry.units if entry.units is not None else settings.units
+            count = count_of(task, entry.cell, units)
+        found.append(Contender(name, entry.cell, units, count.whole, count.recurrent))
         say(_described(name, units, count))
     return loaded.fingerprint, found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,29 @@ MOST_REPEATS = 1000
 MOST_PARAMETERS = 10**8  # nets are built to count their weights
 
 
+DIRECTIONS = {"one": False, "both": True}  # the setting `bidirectional`, where a task has it
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a contender is, before the budget gives it a size."""
+
+    cell: str
+    units: int | None  # where they are given
+    bidirectional: bool | None = None  # where directions are compared, too
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Those of the task that only this contender has, besides cell and units."""
+        return {} if self.bidirectional is None else {"bidirectional": self.bidirectional}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What was asked of a comparison."""
 
     task: str
-    entries: Mapping[str, tuple[str, int | None]]  # name -> (cell, its units where they are given)
+    entries: Mapping[str, Entry]  # by name
     settings: Mapping[str, Any]
     repeats: int
     data: str | None
@@ -44,7 +61,10 @@ class Request:
         return {
             "task": self.task,
             "study": self.study,
-            "cells": {name: list(entry) for name, entry in self.entries.items()},
+            "cells": {
+                name: [each.cell, each.units, *each.settings.values()]
+                for name, each in self.entries.items()
+            },
             "settings": dict(self.settings),
             "parameters": self.parameters,
             "parameters-of": self.parameters_of,
@@ -77,6 +97,7 @@ class Request:
         return {
             **self.settings,
             **epochs,
+            **self.entries[contender.name].settings,
             "task": self.task,
             "data": self.data,
             "valid": self.valid,
@@ -88,19 +109,33 @@ class Request:
         }
 
 
-def named(cells: list[str], units: int | None) -> dict[str, tuple[str, int | None]]:
-    """The cells by the names that tables and folders call them by.
+def named(
+    cells: Sequence[str], units: int | None, directions: Sequence[str] = ()
+) -> dict[str, Entry]:
+    """The contenders by the names that tables and folders call them by: each cell, or each cell in
+    each of the directions.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or a direction is unknown.
     """
     names = list(dict.fromkeys(cell.strip() for cell in cells if cell.strip()))
     if not names:
         raise UserError("--cells must name cells. Received: none. Example: vanilla,lstm,gru")
     labels = [short_name(name) for name in names]
-    return {
-        (label if labels.count(label) == 1 else name.replace(":", ".")): (name, units)
+    found = {
+        (label if labels.count(label) == 1 else name.replace(":", ".")): name
         for label, name in zip(labels, names, strict=True)
+    }
+    ways = list(dict.fromkeys(way.strip() for way in directions if way.strip()))
+    for way in ways:
+        if way not in DIRECTIONS:
+            raise unknown_name("direction", way, DIRECTIONS)
+    if not ways:
+        return {label: Entry(name, units) for label, name in found.items()}
+    return {
+        f"{label}-{way}": Entry(name, units, DIRECTIONS[way])
+        for label, name in found.items()
+        for way in ways
     }
 
 
@@ -126,8 +161,13 @@ def checked(request: Request) -> Task:
     if request.baseline is not None and request.baseline not in request.entries:
         raise unknown_name("baseline", request.baseline, request.entries)
     settings = cls.Settings.from_dict(dict(request.settings))
-    for cell, units in request.entries.values():
-        recurrent_layer(cell, 1, truncate_gradient=settings.bptt_steps)
-        if units is not None:
-            dataclasses.replace(settings, units=units)
+    for entry in request.entries.values():
+        recurrent_layer(entry.cell, 1, truncate_gradient=settings.bptt_steps)
+        if entry.units is not None:
+            dataclasses.replace(settings, units=entry.units)
+        if not entry.settings.keys() <= settings.to_dict().keys():
+            raise UserError(
+                f"--directions: the nets of {request.task} read in the direction that the task "
+                "has. Expected a task with the setting bidirectional, such as sentiment."
+            )
     return cls(settings)

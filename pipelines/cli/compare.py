@@ -101,8 +101,18 @@ def _compare(task: str) -> Callable[..., None]:
         seconds: Annotated[
             float | None, typer.Option(help="of training a run, in place of --epochs")
         ] = None,
+        directions: Annotated[
+            str,
+            typer.Option(
+                metavar="<one,both>",
+                help="compares each cell reading forwards, and in both directions, too; of tasks "
+                "with --bidirectional, in place of it",
+                show_default=False,
+            ),
+        ] = "",
         baseline: Annotated[
-            str | None, typer.Option(help="a cell: only differences from it are tested")
+            str | None,
+            typer.Option(help="a cell, or as lstm-both: only differences from it are tested"),
         ] = None,
         data: Source = None,
         valid: Valid = None,
@@ -122,6 +132,7 @@ def _compare(task: str) -> Callable[..., None]:
                 parameters_of=parameters_of,
                 units=units,
                 seconds=seconds,
+                directions=directions.split(","),
                 baseline=baseline,
                 valid=valid,
                 test=test,

@@ -13,6 +13,7 @@ import pytest
 from pipelines.cli import main
 from pipelines.errors import UserError
 from pipelines.run import Run
+from tests import zoo
 from tuning import comparison, comparison_report, comparison_run
 from tuning.comparison_plots import on_one_grid
 from tuning.results import Comparison, Contender
@@ -181,6 +182,45 @@ def test_equal_seconds_end_to_end(toy, tmp_path):
     assert compare(tmp_path / "c", ["lstm"], **given).contenders == found.contenders
 
 
+def test_one_direction_or_two(tmp_path):
+    """The question of every lecture, at equal sizes: cells and directions are contenders alike,
+    and each pair is tested."""
+    sample, given = zoo.TASKS["sentiment"], []
+
+    class Trains:
+        def run(self, function, arguments, path):
+            given.append(arguments)
+            score = arguments["bidirectional"] + 0.01 * arguments["seed"] ** 2
+            row = {"seed": arguments["seed"], "score": score, "gradient_first_step": None}
+            return row | {"best_epoch": 1, "epochs": 1, "seconds": 1.0}
+
+    found = comparison.compare(
+        "sentiment",
+        ["gru", "vanilla"],
+        sample.write(tmp_path),
+        directions=["one", "both"],
+        parameters=4000,
+        parameters_of="recurrent",
+        folder=tmp_path / "c",
+        runner=Trains(),
+        say=quiet,
+        baseline="gru-one",
+        repeats=2,
+        **{k: v for k, v in sample.settings.items() if k not in ("cell", "units")},
+    )
+    names = ["gru-one", "gru-both", "vanilla-one", "vanilla-both"]
+    assert [each.name for each in found.contenders] == names
+    assert [(row["cell"], row["bidirectional"]) for row in given[:4]] == [
+        *(("gru", False), ("gru", True)),
+        *(("vanilla", False), ("vanilla", True)),
+    ]
+    assert all(abs(each.recurrent_parameters - 4000) < 300 for each in found.contenders)
+    assert found.contenders[0].units > 1.2 * found.contenders[1].units
+    assert {frozenset((test.a, test.b)) for test in found.tests} == {
+        frozenset(("gru-one", name)) for name in names[1:]
+    }
+
+
 def test_curves_are_the_best_so_far():
     """A run that stopped early keeps its score; the mean never jumps when one ends."""
     grid, values = on_one_grid(
@@ -208,6 +248,8 @@ def test_curves_are_the_best_so_far():
         ({"seconds": -1.0}, "--seconds must be above 0"),
         ({"baseline": "vanila"}, "unknown baseline 'vanila'"),
         ({"unitz": 3}, "unknown setting 'unitz'"),
+        ({"directions": ["two"]}, r"unknown direction 'two'\. .*Known: one, both"),
+        ({"directions": ["both"]}, "--directions: the nets of toy read in the direction"),
         ({"data": "nowhere.json"}, "nowhere.json: "),
         ({"units": 0}, "--units must be at least 1"),
     ],
