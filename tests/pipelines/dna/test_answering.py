@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 
 from pipelines.dna import answering, scanning
@@ -16,7 +18,12 @@ def answerer(per_base: bool = False, **options) -> Answerer:
     """Of a model of sequences of several lengths."""
     learnt = {"labels": ["a", "b", "c"], "length": None, "pool": 1}
     settings = DNASettings(per_base=per_base)
-    return Answerer(random_model(per_base=per_base), settings, learnt, DNAOptions(**options))
+    return Answerer(made(per_base), settings, learnt, DNAOptions(**options))
+
+
+@functools.cache
+def made(per_base: bool):
+    return random_model(per_base=per_base)
 
 
 def test_labels_of_letters_are_scanned_without_being_asked(write, monkeypatch):

@@ -19,6 +19,11 @@ def score():
     return scorer(random_model())
 
 
+@pytest.fixture(scope="module")
+def score_letters():
+    return scorer(random_model(per_base=True))
+
+
 def draw(length: int, seed: int = 0) -> str:
     return "".join(np.random.default_rng(seed).choice(list("ACGT"), length))
 
@@ -72,9 +77,9 @@ def test_memory_does_not_grow_with_the_chromosome(score):
 
 
 @pytest.mark.parametrize("length", [5, 16, 40, 97])
-def test_letters_are_answered_once_each(length, monkeypatch):
+def test_letters_are_answered_once_each(length, score_letters, monkeypatch):
     monkeypatch.setattr(scanning, "ROWS", 3)
-    score = scorer(random_model(per_base=True))
+    score = score_letters
     sequence = draw(length)
     rows = list(scanning.scan(in_pieces(sequence), score, 16, 1, per_base=True))
     assert [(row.start, row.end) for row in rows] == [(k, k + 1) for k in range(length)]
