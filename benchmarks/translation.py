@@ -135,20 +135,10 @@ HEADER = (
 
 def draw(names: list[str], seed: int) -> None:
     """BLEU by the length of the source, a line a run, on the test part."""
-    from pipelines import load_run
-    from pipelines.translation import pictures, scores
-
-    curves = {}
-    for name in names:
-        run = load_run(RUNS / f"{name}-{seed}")
-        pairs = run.data().parts["test"]
-        texts = [answer["translation"] for answer in run.predict(pairs)]
-        curves[ROWS[name].title] = scores.bleu_by_length(
-            [pair.source for pair in pairs], texts, [pair.target for pair in pairs], "13a"
-        )
-    for name, rows in curves.items():
-        print(name, ", ".join(f"{words} words: {bleu:.1f}" for words, _, bleu in rows))
-    pictures.draw_by_length(curves, RUNS / "bleu_by_length.png")
+    first, *others = (str(RUNS / f"{name}-{seed}") for name in names)
+    beside = [word for other in others for word in ("--beside", other)]
+    rnnkit(["evaluate", first, *beside, "--plots", str(RUNS)])
+    print((RUNS / "bleu_by_length.csv").read_text("utf-8"))
 
 
 def main() -> None:
