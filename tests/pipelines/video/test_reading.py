@@ -139,6 +139,20 @@ def test_groups_that_straddle_a_given_split_are_told(clips, grey):
     assert all("1 of 2" in leak and "same group" in leak for leak in data.leaks)
 
 
+def test_copies_in_two_files_are_told(tmp_path):
+    """A clip under a group's name in one file, and under none in the other."""
+    values = np.random.default_rng(0).random((8, 3, 2))
+    named = {"labels": list("abababab"), "groups": list("pqrstuvw")}
+    np.savez(tmp_path / "a.npz", values=values, **named)
+    np.savez(tmp_path / "b.npz", values=values[[2]], labels=["b"])
+    task = VideoTask(VideoSettings())
+    data = sources.load(task, str(tmp_path / "a.npz"), test=str(tmp_path / "b.npz"))
+    (leak,) = data.leaks
+    assert "1 of 1 test records have one of the same group" in leak
+    assert "b.npz[0] = " in leak
+    assert "a.npz[2]" in leak
+
+
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
