@@ -136,7 +136,7 @@ def request(
     )
     if method == "grid" and trials is None and asked.most > GRID_TRIALS:
         raise UserError(
-            f"--method grid: {asked.most:,} combinations. Leave fewer to search, with --fix, "
+            f"--method grid: {asked.most:,} trials. Leave fewer to try, with --fix, "
             "--choose and --range, or name a number, with --trials."
         )
     return asked

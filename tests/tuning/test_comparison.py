@@ -109,7 +109,7 @@ def test_finished_runs_are_taken_as_they_are(compared, monkeypatch):
     assert [len(line.rows) for line in more.lines] == [3, 3]
 
 
-def test_a_stopped_comparison_goes_on(toy, tmp_path, monkeypatch):
+def test_a_stopped_comparison_goes_on(compared, toy, tmp_path, monkeypatch):
     """Stopped in the middle and started again, it ends with the numbers of one that was not."""
     train, calls = comparison_run.train, []
 
@@ -121,11 +121,12 @@ def test_a_stopped_comparison_goes_on(toy, tmp_path, monkeypatch):
         return train(*arguments, **settings)
 
     monkeypatch.setattr(comparison_run, "train", stopping)
+    (whole,) = [line for line in compared.lines if line.contender.name == "lstm"]
+    asked = {"repeats": 1, "units": whole.contender.units}
     with pytest.raises(KeyboardInterrupt):
-        compare(tmp_path / "a", ["lstm"], repeats=1)
-    resumed = compare(tmp_path / "a", ["lstm"], repeats=1)
-    whole = compare(tmp_path / "b", ["lstm"], repeats=1)
-    assert resumed.lines[0].scores == whole.lines[0].scores
+        compare(tmp_path / "a", ["lstm"], **asked)
+    resumed = compare(tmp_path / "a", ["lstm"], **asked)
+    assert resumed.lines[0].scores == {0: whole.scores[0]}
 
 
 def test_a_run_that_diverges_is_left_out_and_told(toy, tmp_path):
