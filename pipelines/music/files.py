@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import tempfile
@@ -22,6 +23,7 @@ MIDI = (".mid", ".midi")
 MUSICXML = (".xml", ".musicxml", ".mxl")
 FEW = 16  # files up to here are read at once, as starting processes takes about two seconds
 MOST_PROCESSES = 8
+SAFE_PATH = "PYTHONSAFEPATH"
 
 
 def kind(path: Path) -> str:
@@ -69,28 +71,38 @@ def read_files(
 
 def in_parallel(function: Callable, jobs: Sequence[tuple], doing: str) -> Iterator[Any]:
     """`function(*job)` of each job, in order, in several processes, with progress on stderr."""
-    results: Iterable
-    if len(jobs) <= FEW:
-        results = (function(*job) for job in jobs)
-    else:
-        # joblib and not multiprocessing: its processes do not run the user's script again.
-        joblib = require("joblib", "music")
-        processes = min(MOST_PROCESSES, joblib.cpu_count())
-        os.environ.setdefault("PYTHONSAFEPATH", "1")  # the processes import nothing from here
-        results = joblib.Parallel(n_jobs=processes, return_as="generator", batch_size=4)(
-            joblib.delayed(function)(*job) for job in jobs
-        )
+    many = len(jobs) > FEW
     console = Console(stderr=True)
-    if len(jobs) > FEW and not console.is_terminal:
-        console.print(f"{doing} ...")
-    yield from track(
-        results,
-        doing,
-        total=len(jobs),
-        console=console,
-        transient=True,
-        disable=len(jobs) <= FEW or not console.is_terminal,
-    )
+    hidden = not many or not console.is_terminal
+    with _safe_path():
+        results: Iterable
+        if many:
+            # joblib and not multiprocessing: its processes do not run the user's script again.
+            joblib = require("joblib", "music")
+            processes = min(MOST_PROCESSES, joblib.cpu_count())
+            results = joblib.Parallel(n_jobs=processes, return_as="generator", batch_size=4)(
+                joblib.delayed(function)(*job) for job in jobs
+            )
+        else:
+            results = (function(*job) for job in jobs)
+        if many and hidden:
+            console.print(f"{doing} ...")
+        yield from track(
+            results, doing, total=len(jobs), console=console, transient=True, disable=hidden
+        )
+
+
+@contextlib.contextmanager
+def _safe_path() -> Iterator[None]:
+    """Processes that begin in this block import nothing from the folder that they begin in."""
+    before = os.environ.get(SAFE_PATH)
+    os.environ[SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(SAFE_PATH)
+        if before is not None:
+            os.environ[SAFE_PATH] = before
 
 
 def parse_tracks(text: str) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 from pathlib import Path
 
 import mido
@@ -314,7 +315,9 @@ def test_a_folder_is_read_with_all_folders_in_it(folder: Path):
 
 
 def test_many_files_are_read_in_parallel(tmp_path: Path):
-    """A large folder would come in another order, or lose files, on a machine of more cores."""
+    """A large folder would come in another order, or lose files, on a machine of more cores; and
+    processes that the user starts later would not find the modules of their folder."""
+    before = dict(os.environ)
     for k in range(40):
         (tmp_path / f"{k:02}.mid").write_bytes(midi_bytes([on(40 + k), off(40 + k)]))
     (tmp_path / "07.mid").write_bytes(b"MThd")
@@ -322,6 +325,7 @@ def test_many_files_are_read_in_parallel(tmp_path: Path):
     keys = [int(piece.roll.any(axis=0).argmax()) + 21 - 40 for piece in reading.parts["all"]]
     assert keys == [k for k in range(40) if k != 7]
     assert len(reading.dropped) == 1
+    assert dict(os.environ) == before
 
 
 def test_notes_outside_the_keyboard_are_counted(tmp_path: Path):
