@@ -40,7 +40,8 @@ def fit(records: Sequence[BioSequence], alphabet: str, labels: Sequence[str]) ->
         return {"pwm": _log_shares(counts), "prior": _log_shares(totals)}
     truth = np.array([number[str(record.label)] for record in records])
     mers = np.ones((len(labels), len(kind.letters) ** KMER[alphabet]))
-    np.add.at(mers, truth, _kmer_counts(records, kind))
+    for record, k in zip(records, truth, strict=True):
+        mers[k] += _kmer_counts(record, kind)
     fitted = {
         "kmers": _log_shares(mers),
         "prior": _log_shares(np.bincount(truth, minlength=len(labels)) + 1.0),
@@ -77,8 +78,10 @@ def answers(
                 logs = np.einsum("pl,kpl->k", vectors[:common], pwm[:, :common])
             found["pwm"].append(_softmax(logs + fitted["prior"]))
     if "kmers" in fitted:
-        logs = _kmer_counts(records, kind) @ fitted["kmers"].T + fitted["prior"]
-        found["kmers"] = list(_softmax(logs))
+        found["kmers"] = [
+            _softmax(fitted["kmers"] @ _kmer_counts(record, kind) + fitted["prior"])
+            for record in records
+        ]
     return found
 
 
@@ -93,18 +96,15 @@ def _contexts(vectors: np.ndarray) -> np.ndarray:
     return windows.swapaxes(1, 2)
 
 
-def _kmer_counts(records: Sequence[BioSequence], kind: Alphabet) -> np.ndarray:
-    """(sequences, k-mers); those with an ambiguous letter are not counted."""
+def _kmer_counts(record: BioSequence, kind: Alphabet) -> np.ndarray:
+    """(k-mers,); those with an ambiguous letter are not counted."""
     length, k = len(kind.letters), KMER[kind.name]
-    counts = np.zeros((len(records), length**k))
-    for row, record in zip(counts, records, strict=True):
-        codes = kind.codes[np.frombuffer(record.letters.encode(), np.uint8)].astype(np.intp) - 1
-        if len(codes) < k:
-            continue
-        windows = np.lib.stride_tricks.sliding_window_view(codes, k)
-        windows = windows[(windows < length).all(1)]
-        row += np.bincount(windows @ length ** np.arange(k)[::-1], minlength=length**k)
-    return counts
+    codes = kind.codes[np.frombuffer(record.letters.encode(), np.uint8)].astype(np.intp) - 1
+    if len(codes) < k:
+        return np.zeros(length**k, np.intp)
+    windows = np.lib.stride_tricks.sliding_window_view(codes, k)
+    windows = windows[(windows < length).all(1)]
+    return np.bincount(windows @ length ** np.arange(k)[::-1], minlength=length**k)
 
 
 def _log_shares(counts: np.ndarray) -> np.ndarray:
