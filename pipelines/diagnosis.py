@@ -33,6 +33,7 @@ class Diagnosis:
     columns: dict[str, dict[str, GradientFlow]]  # heading -> name of the model -> its flow
     main: str  # the column that is shown in detail
     clip_norm: float
+    drawn: str = "one sequence"  # whose gates are shown
     remark: str | None = None
 
     @property
@@ -98,15 +99,19 @@ def diagnose_run(run: Run, data: str | None = None, length: int | None = None) -
 
     Args:
         run: a run with at least one finished epoch.
-        data: other data than the run's own.
+        data: other data than the run's own. All of it counts, however little it is, and the first
+            sequence is the one whose gates are drawn.
         length: most steps of a sequence; longer ones are cut.
 
     Raises:
         UserError: no epoch is finished, the data moved or changed, no recurrent layers.
     """
     trained = run.model
-    loaded = run.data() if data is None else sources.load(run.task, data)
-    batch, steps = first_batch(run.task, loaded.parts["train"], length)
+    records = run.data().parts["train"] if data is None else sources.read_all(run.task, data)
+    given = data is not None
+    if not records:
+        raise UserError(f"{data or run.path}: expected at least one sequence. Received: none.")
+    batch, steps = first_batch(run.task, records, length, with_first=given)
     cell = run.settings.cell
     before, after = (
         {cell: _flow(run.task, model, batch)} for model in (_new_model(run.task), trained)
@@ -116,34 +121,53 @@ def diagnose_run(run: Run, data: str | None = None, length: int | None = None) -
         columns={"before training": before, "after training": after},
         main="after training",
         clip_norm=run.settings.clip_norm,
+        drawn=records[0].name if given else "one sequence",
+        remark=(
+            f"{records[0].name}: {steps} steps, not {length}"
+            if given and length is not None and steps < length
+            else None
+        ),
     )
 
 
 def first_batch(
-    task: Task, records: Sequence[Record], length: int | None
+    task: Task, records: Sequence[Record], length: int | None, with_first: bool = False
 ) -> tuple[tuple[Any, Any, Any], int]:
     """A few long records as `(x, y, sample_weight)` without padding, and their number of steps.
 
     They are the first with at least `length` steps, or the longest; all are cut to the shortest of
-    them, or to `length`.
+    them, or to `length`. Or, `with_first`, the first record in the first row, at its whole length
+    or cut to `length`, and others that have as many steps.
     """
     few = type(task)(dataclasses.replace(task.settings, batch_size=ROWS), task.learnt)
-    batches, rows = Batches(few, records), ROWS
+    batches = Batches(few, records)
     if not isinstance(few, Contiguous):  # whose windows are all as long
-        lengths = batches.lengths
-        enough = np.flatnonzero(lengths >= (length or lengths.max()))[:ROWS]
-        chosen = enough if len(enough) == ROWS else np.argsort(-lengths, kind="stable")[:ROWS]
-        batches, rows = Batches(few, [records[i] for i in sorted(chosen)]), len(chosen)
+        chosen = _chosen(batches.lengths, length, with_first)
+        batches = Batches(few, [records[i] for i in chosen])
     longest, shortest = int(batches.lengths.max()), int(batches.lengths.min())
     x, y, weight = next(iter(batches.once([longest])))
     total = next(tensor.shape[1] for tensor in tf.nest.flatten(x) if tensor.shape.rank > 1)
-    steps = min(total - (longest - shortest), length or total)
+    if isinstance(few, Contiguous):  # a short text fills neither its window nor all rows
+        counted = np.count_nonzero(weight, axis=1)
+        rows = int(np.count_nonzero(counted))
+        steps = min(int(counted[:rows].min()), length or total)
+    else:
+        rows, steps = len(chosen), min(total - (longest - shortest), length or total)
 
     def cut(tensor: tf.Tensor) -> tf.Tensor:
         tensor = tensor[:rows]  # without the rows that fill the batch
         return tensor[:, :steps] if tensor.shape.rank > 1 and tensor.shape[1] == total else tensor
 
     return tf.nest.map_structure(cut, (x, y, weight)), steps
+
+
+def _chosen(lengths: np.ndarray, length: int | None, with_first: bool) -> list[int]:
+    """Places of the records of `first_batch`."""
+    if with_first:
+        return np.flatnonzero(lengths >= min(length or lengths[0], lengths[0]))[:ROWS].tolist()
+    enough = np.flatnonzero(lengths >= (length or lengths.max()))[:ROWS]
+    longest = np.argsort(-lengths, kind="stable")[:ROWS]
+    return sorted((enough if len(enough) == ROWS else longest).tolist())
 
 
 def _new_model(task: Task) -> keras.Model:

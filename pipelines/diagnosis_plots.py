@@ -121,7 +121,7 @@ def gates(diagnosis: Diagnosis) -> Figure | None:
     if not shown:
         return None
     figure, grid = _panels(
-        f"{diagnosis.title}\n{diagnosis.main}, one sequence", 2, len(shown), (4.6, 2.9)
+        f"{diagnosis.title}\n{diagnosis.main}, {diagnosis.drawn}", 2, len(shown), (4.6, 2.9)
     )
     image: Any = None
     for column, (label, layer, _) in enumerate(shown):

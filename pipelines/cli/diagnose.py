@@ -33,7 +33,10 @@ def diagnose(
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="a path or tfds:NAME; the run's or the task's own data by default"),
+        typer.Option(
+            help="a path or tfds:NAME; the run's or the task's own data by default. Of a run: all "
+            "of it counts, and the gates are drawn over its first sequence"
+        ),
     ] = None,
     out: Annotated[
         str | None,

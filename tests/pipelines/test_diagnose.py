@@ -104,6 +104,58 @@ def test_the_batch_has_no_padding():
     assert steps == x.shape[1] == 6
 
 
+def test_a_run_on_a_given_sequence(music, tmp_path):
+    """One piece is enough, nothing of it is split off, and the picture says whose gates it has."""
+    from pipelines.diagnosis import diagnose_run
+    from pipelines.music.midi import write_midi
+    from pipelines.run import Run
+
+    piece = tmp_path / "mine.mid"
+    write_midi(piece, np.array([[0, 0.5, 60], [0.5, 1.5, 64]]), tempo=120)
+    found = diagnose_run(Run.load(music[1]), str(piece), length=9)
+    (flow,) = found.details.values()
+    assert flow.layers[0].real.shape == (1, 6)
+    assert found.drawn == "mine.mid"
+    assert found.remark == "mine.mid: 6 steps, not 9"
+
+
+def test_the_first_sequence_of_given_data_is_the_one_drawn():
+    """Whole, and in the first row, which the picture of the gates shows, however short it is."""
+    from pipelines.diagnosis import first_batch
+    from tests.pipelines import toy
+
+    task = toy.ToyTask(toy.ToySettings())
+    long, longer, longest = sorted(toy.waves(13, seed=1), key=lambda w: len(w.values))[-3:]
+    records = [toy.Wave("given", (0.5, 0.25, 0.125, 0)), longest, long, longer]
+    task.learn(records)
+    (x, _, _), steps = first_batch(task, records, None, with_first=True)
+    assert steps == 3
+    np.testing.assert_allclose(x[0, :, 0] + task.learnt["mean"], [0.5, 0.25, 0.125])
+    (x, _, _), steps = first_batch(task, [long, *records], 6, with_first=True)
+    assert steps == 6
+    np.testing.assert_allclose(
+        x[0, :, 0] + task.learnt["mean"], np.float32(long.values[:6]), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("count", [1, 7, 16, 40])
+def test_a_given_text_of_any_length(count):
+    """A text shorter than the window, or than four, is not filled up with what nobody wrote."""
+    from pipelines.charlm.settings import CharLMSettings
+    from pipelines.charlm.task import CharLMTask
+    from pipelines.charlm.texts import Text
+    from pipelines.diagnosis import first_batch
+
+    task = CharLMTask(CharLMSettings(window=16))
+    records = [Text("given", ("to be or not " * 4)[:count])]
+    task.learn(records)
+    (x, y, weight), steps = first_batch(task, records, None, with_first=True)
+    assert steps == min(count, 16)
+    assert x["ids"].shape == y.shape == weight.shape == (max(1, count // 16), steps)
+    assert np.all(weight == 1)
+    assert np.array_equal(y[0], task._ids(records)[:steps])
+
+
 DOORS = {
     "diagnose musik": "unknown run or task 'musik'. Did you mean music",
     "diagnose {tmp}/none": "{tmp}/none: expected the folder of a run",
