@@ -12,11 +12,11 @@ import numpy as np
 from keras import ops, tree
 
 from rnnkit import cells
+from rnnkit.attention.cell import AttentionCell
 from rnnkit.cells.base import Tensor
-from rnnkit.cells.wrappers import Wrapper
 from rnnkit.measures import eigenvalues, saturation, share_kept, spectral_radius
-from rnnkit.step_by_step import gradients, run_steps, visited
-from rnnkit.tracing import gates, innermost, over_time, state_names, to_array, twin
+from rnnkit.step_by_step import gradients, moved_by, nudged_query, run_steps, visited
+from rnnkit.tracing import gates, innermost, nested, over_time, state_names, to_array, twin
 
 Array = np.ndarray
 ROWS = 1024  # most rows that go through the model at once
@@ -311,20 +311,31 @@ class _Nudged:
         def visit(name, cell, xs, masks, states, reverse):
             place, shift = next(visits)
 
-            def nudge(t, y, new, shown, mask):
+            def moves(t, new, mask=None):
                 moved = [each[:, t] for each in shift]
                 if len(moved) > 1 and "o" in place.traced:  # c of this step is in its h
                     o = _copied(ops.cast(place.traced["o"][:, t], new[1].dtype), copies)
                     through = _through_memory(cell, o, new[1], moved[1])
                     moved[0] += through if mask is None else ops.where(mask, through, 0)
+                return moved
+
+            def nudge(t, y, new, shown, mask):
+                moved = moves(t, new, mask)
                 if shown is not None and shown < len(moved):
                     y = y + moved[shown]
                 elif isinstance(cell, cells.ResidualCell):
                     y = y + moved[0]
-                moved += [0] * (len(new) - len(moved))
-                return y, [state + move for state, move in zip(new, moved, strict=True)]
+                return y, moved_by(new, moved)
 
-            return run_steps(cell, xs, masks, states, nudge)[:2]
+            def nudge_masked(t, y, new, shown, mask):  # where the step counts, its query is nudged
+                moved = [] if mask is None else [ops.where(mask, 0, each[:, t]) for each in shift]
+                return y, moved_by(new, moved)
+
+            attending = _attending(cell)
+            if attending is None:
+                return run_steps(cell, xs, masks, states, nudge)[:2]
+            with nudged_query(attending, moves):
+                return run_steps(cell, xs, masks, states, nudge_masked)[:2]
 
         with visited(self.layers, visit):
             for weight, shift in zip(self.weights, queue, strict=False):
@@ -356,8 +367,14 @@ def _through_memory(cell: Any, o: Tensor, c: Tensor, move: Tensor) -> Tensor:
 
 def _zones_out(cell: Any) -> bool:
     """Whether the c that is kept is another than the one that h has seen."""
-    while isinstance(cell, Wrapper):
-        if isinstance(cell, cells.ZoneoutCell):
-            return True
-        cell = cell.cell
-    return False
+    return any(isinstance(each, cells.ZoneoutCell) for each in nested(cell))
+
+
+def _attending(cell: Any) -> AttentionCell | None:
+    """The cell whose attention sees h in the step that makes it.
+
+    None of a zoneout around it: the h that is kept is another one than it sees.
+    """
+    kinds = AttentionCell, cells.ZoneoutCell
+    first = next((each for each in nested(cell) if isinstance(each, kinds)), None)
+    return first if isinstance(first, AttentionCell) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from keras import ops, tree
 
 from rnnkit.cells.base import Tensor
+from rnnkit.engine_plan import where_real
 from rnnkit.tracing import to_array
 
 # (name of the layer, cell, inputs a step, masks a step, states, backwards or not) -> (ys, states)
@@ -73,10 +75,39 @@ def run_steps(
         mask = None if masks is None else masks[t]
         if mask is not None:
             y = ops.where(mask, y, ys[-1] if ys else 0)
-            new = [ops.where(mask, a, b) for a, b in zip(new, states, strict=True)]
+            new = [where_real(mask, a, b) for a, b in zip(new, states, strict=True)]
         y, states = after(t, y, new, shown, mask)
         ys.append(y)
     return ys, states, before
+
+
+@contextlib.contextmanager
+def nudged_query(cell: Any, moves: Callable[[int, list[Tensor]], list]) -> Iterator[None]:
+    """Meanwhile the states of the cell within are moved before the attention looks at them.
+
+    Args:
+        cell: an `AttentionCell`, which is run over time once.
+        moves: from t and the states after step t to what is added to them, first to the query.
+    """
+    plain, count = cell.step_within, itertools.count()
+
+    def step_within(projected: Tensor, states: list[Tensor], training: bool | None):
+        query, new = plain(projected, states, training)
+        new = tree.flatten(new)
+        found = moves(next(count), new)
+        return query + found[0], moved_by(new, found)
+
+    vars(cell)["step_within"] = step_within
+    try:
+        yield
+    finally:
+        del vars(cell)["step_within"]
+
+
+def moved_by(states: list[Tensor], moves: list[Tensor]) -> list[Tensor]:
+    """Each state and its move; those behind, which have none, as they are."""
+    moved = [state + move for state, move in zip(states, moves, strict=False)]
+    return moved + states[len(moves) :]
 
 
 def gradients(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops, tree
 
 from rnnkit import cells, convert, reference
+from rnnkit.attention.cell import AttentionCell
 from rnnkit.cells.base import BaseCell, Tensor
 from rnnkit.cells.wrappers import Wrapper
 
@@ -38,7 +39,8 @@ def trace(cell: keras.layers.Layer, x: Any, states: Any = None) -> dict[str, Arr
             gates are its twin's: `rnnkit.convert`), or any cell with Keras's contract, of which
             only the states are known, as h and c, and y where that is no state.
         x: (batch, m) for one step, (batch, T, m) for a sequence.
-        states: those before the first step, as the cell takes them; its initial ones by default.
+        states: those before the first step, as the cell takes them (an `AttentionCell` with its
+            memory behind them); its initial ones by default.
 
     Returns:
         name -> (batch, n) of one step, or (batch, T, n): a NumPy array, c_t and h_t being those
@@ -105,16 +107,30 @@ def gates(cell: keras.layers.Layer, xs: Tensor, before: list[Tensor]) -> dict[st
     look = _GATES.get(type(inner))
     if look is None:
         return {}
-    flat = [ops.reshape(tensor, (-1, tensor.shape[-1])) for tensor in (xs, *before)]
-    found = look(inner, flat[0], flat[1 : 1 + len(inner.state_sizes)])
+    x, *states = [ops.reshape(tensor, (-1, tensor.shape[-1])) for tensor in (xs, *before)]
+    weights = {weight.name: to_array(weight) for weight in inner.weights}
+    attending = next((each for each in nested(cell) if isinstance(each, AttentionCell)), None)
+    if attending is not None:  # the cell within sees x_t and a_{t-1}
+        x = ops.concatenate([x, states[len(attending.state_sizes) - 1]], axis=-1)
+        if hasattr(attending, "feed_kernel"):
+            both = weights["kernel"], to_array(attending.feed_kernel)
+            weights["kernel"] = np.concatenate(both)
+    found = look(inner, weights, x, states[: len(inner.state_sizes)])
     return {name: array.reshape(*xs.shape[:2], -1) for name, array in found.items()}
 
 
 def innermost(cell: keras.layers.Layer) -> keras.layers.Layer:
     """The cell within all wrappers."""
+    *_, inner = nested(cell)
+    return inner
+
+
+def nested(cell: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
+    """A cell, the cell that it wraps, and so on to the innermost."""
+    yield cell
     while isinstance(cell, Wrapper):
         cell = cell.cell
-    return cell
+        yield cell
 
 
 def state_names(cell: keras.layers.Layer) -> tuple[str, ...]:
@@ -146,21 +162,27 @@ def to_array(tensor: Tensor) -> Array:
 
 
 def _from_reference(
-    forward: reference.Forward, names: str, cell: BaseCell, x: Tensor, states: list[Tensor]
+    forward: reference.Forward,
+    names: str,
+    cell: BaseCell,
+    weights: dict[str, Array],
+    x: Tensor,
+    states: list[Tensor],
 ) -> dict[str, Array]:
     """The named parts of the cache of a reference step; `-` stands before those left out."""
-    weights = {weight.name: to_array(weight) for weight in cell.weights}
     *_, cache = forward(to_array(x), [to_array(state) for state in states], weights)
     places = zip(names.split(), cache, strict=False)
     return {name: array for name, array in places if not name.startswith("-")}
 
 
-def _coupled(cell: BaseCell, x: Tensor, states: list[Tensor]) -> dict[str, Array]:
-    found = _from_reference(reference.coupled_lstm_forward, "-x -h -c f g o", cell, x, states)
+def _coupled(*step: Any) -> dict[str, Array]:
+    found = _from_reference(reference.coupled_lstm_forward, "-x -h -c f g o", *step)
     return {"f": found["f"], "i": 1 - found["f"], "g": found["g"], "o": found["o"]}
 
 
-def _layer_norm(cell: Any, x: Tensor, states: list[Tensor]) -> dict[str, Array]:
+def _layer_norm(
+    cell: Any, weights: dict[str, Array], x: Tensor, states: list[Tensor]
+) -> dict[str, Array]:
     """By the cell itself: the reference knows one epsilon only."""
     past = cell.normalised(ops.matmul(states[0], cell.recurrent_kernel))
     i, f, g, o = ops.split(cell.project(x) + cell.recurrent_gain * past, 4, axis=-1)

@@ -6,7 +6,7 @@ import pytest
 
 import rnnkit
 from rnnkit.reference import REFERENCE, run_forward
-from rnnkit.testing import sample, weights_of
+from rnnkit.testing import copy_of, sample, weights_of
 from tests import zoo
 
 BATCH, STEPS = 3, 5
@@ -96,6 +96,49 @@ def test_c_is_what_finite_differences_say(name):
         step[index] = 1e-5
         gradient[index] = (loss(c + step) - loss(c - step)) / 2e-5
     assert found.gradients["c"][t] == pytest.approx(np.linalg.norm(gradient), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["lstm", "layer_norm_lstm"])
+def test_around_attention_h_and_c_reach_what_is_attended_to(name):
+    """h_t is in the query of its own step, c_t in that h_t: by finite differences, with padding."""
+    random, t = np.random.default_rng(11), 2
+    cell = copy_of(zoo.CELLS[name](), "float64")
+    attention = rnnkit.LuongGeneralAttention(dtype="float64")
+    cell = rnnkit.AttentionCell(cell, attention, attention_size=3)
+    layer = rnnkit.RNN(cell, return_sequences=True, dtype="float64")
+    inputs, kept = keras.Input((None, 2), dtype="float64"), keras.Input((4, 2), dtype="float64")
+    real = keras.ops.any(keras.ops.not_equal(inputs, 9.0), axis=-1)
+    model = keras.Model([inputs, kept], layer(inputs, memory=kept, mask=real))
+    for weight in model.trainable_variables:
+        weight.assign(random.normal(scale=0.7, size=weight.shape))
+    x, memory = random.normal(size=(BATCH, STEPS, 2)), random.normal(size=(BATCH, 4, 2))
+    targets = random.normal(size=(BATCH, STEPS, 3))
+    longer = [np.pad(a, ((0, 0), (0, 2), (0, 0)), constant_values=9.0) for a in (x, targets)]
+    weight = np.pad(np.ones((BATCH, STEPS)), ((0, 0), (0, 2)))
+    batch = ([longer[0], memory], longer[1], weight)
+    (found,) = rnnkit.gradient_flow(model, batch, "mse", steps=[]).layers
+    forget = found.traced["f"][:, :STEPS]
+    assert found.saturation["f"] == pytest.approx(((forget < 0.1).mean(), (forget > 0.9).mean()))
+    read = cell.remember(memory)
+
+    def loss(h, c):
+        seen = np.concatenate([h, attention.attend(keras.ops.array(h), *read)], axis=-1)
+        a = np.tanh(seen @ np.array(cell.attention_kernel))
+        states = [keras.ops.array(state) for state in (h, c, a)]
+        rest = layer(x[:, t + 1 :], initial_state=states, memory=memory)
+        errors = np.concatenate([a[:, None], rest], axis=1) - targets[:, t:]
+        return (errors**2).mean(-1).sum(-1) / (BATCH * STEPS)  # row by row: none sees another
+
+    h, c = found.traced["h"][:, t], found.traced["c"][:, t]
+    changes = {
+        "h": lambda step: loss(h + step, c),
+        "c": lambda step: loss(h_of(name, cell.cell, found.traced, t, c + step), c + step),
+    }
+    for state, changed in changes.items():
+        nudges = 1e-5 * np.eye(c.shape[-1])[:, None] + 0 * c
+        gradient = [(changed(step) - changed(-step)) / 2e-5 for step in nudges]
+        expected = np.linalg.norm(gradient)
+        assert found.gradients[state][t] == pytest.approx(expected, rel=1e-6)
 
 
 def deep_model(mask=False):

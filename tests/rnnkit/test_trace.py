@@ -116,6 +116,24 @@ def test_the_gates_within_a_wrapper():
     assert {"z", "r", "g"} < set(t)
 
 
+@pytest.mark.parametrize("make", [rnnkit.LSTMCell, rnnkit.LayerNormLSTMCell, keras.layers.LSTMCell])
+def test_the_gates_within_an_attention_cell(make):
+    """The cell within sees what it attended to before; gates of x alone do not make its c."""
+    random = np.random.default_rng(4)
+    attention = rnnkit.BahdanauAttention(5, dtype="float64")
+    cell = rnnkit.AttentionCell(make(4, dtype="float64"), attention, attention_size=6)
+    memory = random.normal(size=(3, 7, 2))
+    cell.build_memory(memory.shape)
+    cell.build((None, 2))
+    for weight in cell.trainable_weights:
+        weight.assign(random.normal(size=weight.shape))
+    h, c, a = (random.normal(size=(3, width)) for width in cell.state_sizes)
+    t = rnnkit.trace(cell, random.normal(size=(3, 5, 2)), [h, c, a, *cell.remember(memory)])
+    np.testing.assert_allclose(t["c"], t["f"] * before(c, t["c"]) + t["i"] * t["g"], rtol=1e-9)
+    if make is not rnnkit.LayerNormLSTMCell:
+        np.testing.assert_allclose(t["h"], t["o"] * np.tanh(t["c"]), rtol=1e-9)
+
+
 def test_spectral_radius_is_that_of_each_gate():
     """Of a fused kernel only the blocks join h to h; of a projection, the way through it."""
     cell, _, _ = sample(rnnkit.GRUCell(4))
