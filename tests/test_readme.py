@@ -90,3 +90,11 @@ def test_table_of_cells():
         ["yes" if cell is True else "no" if cell is False else str(cell) for cell in row.values()]
         for row in describe_cells()
     ]
+
+
+def test_parallel_in_time_are_the_cells_that_the_layer_runs_so():
+    """An IndRNN's relu makes steps that do not compose: it waits for each one, like the rest."""
+    from pipelines.cli.formulas import describe_cells
+
+    parallel = {row["cell"] for row in describe_cells() if row["parallel"]}
+    assert parallel == {"min_gru", "min_lstm"}
