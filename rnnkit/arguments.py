@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -34,3 +35,11 @@ def is_positive_int(value: Any) -> bool:
 def is_cell(value: Any) -> bool:
     """Whether `value` is a layer with Keras's contract of a cell, as far as one can see."""
     return isinstance(value, keras.layers.Layer) and hasattr(value, "state_size")
+
+
+def fits(shape: Sequence[int | None], expected: Sequence[int | None]) -> bool:
+    """Whether a shape is the expected one, as far as both are known."""
+    return len(shape) == len(expected) and all(
+        None in (found, wanted) or found == wanted
+        for found, wanted in zip(shape, expected, strict=True)
+    )

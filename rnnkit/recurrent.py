@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops, tree
 
-from rnnkit.arguments import is_cell, is_positive_int
+from rnnkit.arguments import fits, is_cell, is_positive_int
 from rnnkit.backend import backend_engine
 from rnnkit.cells.base import BaseCell, Tensor
 from rnnkit.engine import run_over_time
@@ -49,10 +50,10 @@ class RNN(keras.layers.RNN):
         The output, or `(output, *states)` with `return_state`.
 
     Raises:
-        ValueError: a cell without Keras's contract, inputs of another rank than 3, states of other
-            shapes than the cell's, `truncate_gradient` below 1, or with a cell that is not
-            rnnkit's; another batch size than the first one's with `stateful`; a memory for cells
-            that have none, or none for an `AttentionCell`.
+        ValueError: a cell without Keras's contract, inputs of another rank than 3 or of no step,
+            a mask or states of other shapes than above, `truncate_gradient` below 1, or with a
+            cell that is not rnnkit's; another batch size than the first one's with `stateful`; a
+            memory for cells that have none, or none for an `AttentionCell`.
 
     Example:
 
@@ -139,8 +140,19 @@ class RNN(keras.layers.RNN):
                 "An RNN expects inputs of rank 3, (batch, time, features). "
                 f"Received: inputs of shape {tuple(sequences.shape)}."
             )
+        if sequences.shape[1] == 0:
+            raise ValueError(
+                f"{self.name} needs sequences of one step or more. Received: inputs of shape "
+                f"{tuple(sequences.shape)}. Pad an empty sequence, and mask the padding."
+            )
         if initial_state is not None:
-            self._check_states(initial_state)
+            self._check_states(initial_state, sequences.shape[0])
+        if mask is not None and not fits(np.shape(mask), sequences.shape[:2]):
+            raise ValueError(
+                f"The mask of {self.name} has one value a step, (batch, time), here "
+                f"{tuple(sequences.shape[:2])}. Received: mask of shape {tuple(np.shape(mask))}. "
+                "Example: layer(x, mask=keras.ops.any(x != 0, axis=-1))."
+            )
         if (memory is None) == bool(self._attending):
             raise ValueError(
                 f"{self.name} {'needs' if memory is None else 'takes no'} memory, because its "
@@ -164,12 +176,12 @@ class RNN(keras.layers.RNN):
             for cell, own in zip(self._cells, states, strict=True)
         ]
 
-    def _check_states(self, states: Any) -> None:
-        widths = tree.flatten(self.state_size)
-        shapes = [tuple(state.shape) for state in tree.flatten(states)]
-        if [shape[1:] for shape in shapes] != [(width,) for width in widths]:
+    def _check_states(self, states: Any, batch: int | None) -> None:
+        expected = [(batch, width) for width in tree.flatten(self.state_size)]
+        shapes = [tuple(np.shape(state)) for state in tree.flatten(states)]
+        if len(shapes) != len(expected) or not all(map(fits, shapes, expected)):
             raise ValueError(
-                f"{self.name} has states of shapes {[('batch', width) for width in widths]}. "
+                f"{self.name} has states of shapes {[(batch or 'batch', n) for _, n in expected]}. "
                 f"Received: initial_state of shapes {shapes}. Example: "
                 "layer(x, initial_state=layer.get_initial_state(batch_size))."
             )

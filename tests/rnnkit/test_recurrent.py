@@ -278,6 +278,25 @@ def test_states_of_other_shapes_are_refused(widths):
         rnnkit.RNN(rnnkit.LSTMCell(4))(inputs(), initial_state=states)
 
 
+@pytest.mark.parametrize("cell", [rnnkit.LSTMCell, keras.layers.LSTMCell])
+def test_states_of_another_batch_are_refused(cell):
+    """Here, and not somewhere in a loop."""
+    states = [tf.zeros((BATCH + 1, 4)), tf.zeros((BATCH + 1, 4))]
+    with pytest.raises(ValueError, match=r"shapes \[\(3, 4\), \(3, 4\)\]. Received.*\(4, 4\)"):
+        rnnkit.RNN(cell(4))(inputs(), initial_state=states)
+
+
+@pytest.mark.parametrize("shape", [(BATCH, STEPS + 1), (BATCH, STEPS, 1), (BATCH + 1, STEPS)])
+def test_masks_of_other_shapes_are_refused(shape):
+    with pytest.raises(ValueError, match=r"one value a step.*\(3, 6\). Received: mask of shape"):
+        rnnkit.RNN(rnnkit.MinGRUCell(4))(inputs(), mask=np.ones(shape, "bool"))
+
+
+def test_sequences_without_a_step_are_refused():
+    with pytest.raises(ValueError, match=r"one step or more.*Received: .*\(3, 0, 5\)"):
+        rnnkit.RNN(rnnkit.GRUCell(4))(inputs()[:, :0])
+
+
 def test_a_stateful_layer_refuses_another_batch_size():
     layer = rnnkit.RNN(rnnkit.GRUCell(4), stateful=True)
     layer(inputs())
