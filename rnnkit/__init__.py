@@ -2,7 +2,7 @@
 
 import keras
 
-from rnnkit import attention, convert, decoding, reference, testing
+from rnnkit import attention, convert, decoding, reference, testing, windows
 from rnnkit.attention import (
     AttentionCell,
     BahdanauAttention,
@@ -22,6 +22,7 @@ from rnnkit.cells import (
     MGUCell,
     MinGRUCell,
     MinLSTMCell,
+    OneStateCell,
     OutputRecurrentCell,
     PeepholeLSTMCell,
     PerGate,
@@ -47,6 +48,7 @@ from rnnkit.encoder_decoder import EncoderDecoder
 from rnnkit.gradient_flow import gradient_flow
 from rnnkit.recurrent import RNN
 from rnnkit.tracing import trace
+from rnnkit.windows import WindowedRNN
 
 CELLS: dict[str, type[keras.layers.Layer]] = {
     "vanilla": VanillaCell,
@@ -94,6 +96,7 @@ __all__ = [
     "MGUCell",
     "MinGRUCell",
     "MinLSTMCell",
+    "OneStateCell",
     "OutputRecurrentCell",
     "PeepholeLSTMCell",
     "PerGate",
@@ -102,6 +105,7 @@ __all__ = [
     "ResetAfterGRUCell",
     "ResidualCell",
     "VanillaCell",
+    "WindowedRNN",
     "ZoneoutCell",
     "attention",
     "convert",
@@ -114,4 +118,5 @@ __all__ = [
     "reference",
     "testing",
     "trace",
+    "windows",
 ]

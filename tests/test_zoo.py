@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import pkgutil
 
 import keras
 import pytest
@@ -51,6 +52,21 @@ def test_registered_so_that_a_keras_file_loads_without_custom_objects(name):
     thing = {**tables, "PerGate": lambda: rnnkit.PerGate("zeros", 1)}[name]()
     kind = type(thing)
     assert keras.saving.get_registered_object(f"rnnkit>{kind.__name__}") is kind
+
+
+def test_import_rnnkit_is_enough_for_every_layer_to_load():
+    """A class in a module that nobody imports is one that `load_model` does not know."""
+    for module in pkgutil.walk_packages(rnnkit.__path__, "rnnkit."):
+        if not module.name.startswith("rnnkit.engine_"):  # those need their backend
+            importlib.import_module(module.name)
+    registered = {
+        kind
+        for kind in keras.saving.get_custom_objects().values()
+        if kind.__module__.startswith("rnnkit.") and kind.__module__ != "rnnkit.convert_addons"
+    }
+    assert {rnnkit.RNN, rnnkit.CRFLoss} < registered
+    missing = {kind.__name__ for kind in registered if not hasattr(rnnkit, kind.__name__)}
+    assert not missing, f"import into rnnkit/__init__.py: {sorted(missing)}"
 
 
 def test_every_task_has_a_row():

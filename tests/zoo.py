@@ -66,7 +66,9 @@ OTHERS: dict[str, type] = {
     "Cell": rnnkit.Cell,  # the contract itself
     "EncoderDecoder": rnnkit.EncoderDecoder,  # needs two sequences
     "LinearCell": rnnkit.LinearCell,
+    "OneStateCell": rnnkit.OneStateCell,
     "PerGate": rnnkit.PerGate,
+    "WindowedRNN": rnnkit.WindowedRNN,  # of a fixed batch size, with a flag beside its input
     "CRFDecoder": rnnkit.CRFDecoder,  # these four read what a CRF puts out
     "CRFMarginals": rnnkit.CRFMarginals,
     "CRFLoss": rnnkit.CRFLoss,

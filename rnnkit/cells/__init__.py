@@ -1,6 +1,6 @@
 """One step of each recurrent net, equations first."""
 
-from rnnkit.cells.base import BaseCell, Cell
+from rnnkit.cells.base import BaseCell, Cell, OneStateCell
 from rnnkit.cells.gru import GRUCell, ResetAfterGRUCell
 from rnnkit.cells.indrnn import IndRNNCell
 from rnnkit.cells.initializers import PerGate
@@ -27,6 +27,7 @@ __all__ = [
     "MGUCell",
     "MinGRUCell",
     "MinLSTMCell",
+    "OneStateCell",
     "OutputRecurrentCell",
     "PeepholeLSTMCell",
     "PerGate",

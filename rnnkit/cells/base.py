@@ -212,7 +212,30 @@ class Cell(BaseCell):
 
 
 class OneStateCell(Cell):
-    """A cell whose one state h, as wide as its gates, is also its output."""
+    """A cell whose one state h, as wide as its gates, is also its output.
+
+    A concrete cell names its `gates`, and writes `build_recurrent` and `step`.
+
+    Args:
+        units: positive int, the width n of h.
+        kernel_initializer, recurrent_initializer, kernel_regularizer, recurrent_regularizer: see
+            `Cell`.
+
+    Example:
+
+    >>> class AddingCell(rnnkit.OneStateCell):
+    ...     gates, paper = ("h",), "an example"
+    ...
+    ...     def build_recurrent(self):
+    ...         self.recurrent_kernel = self.add_recurrent_kernel("recurrent_kernel", gates=1)
+    ...
+    ...     def step(self, projected, states):
+    ...         h = states[0]
+    ...         h = h + keras.ops.tanh(projected + self.dot(h, self.recurrent_kernel))
+    ...         return h, [h]
+    >>> rnnkit.RNN(AddingCell(16))(keras.ops.zeros((2, 5, 3))).shape
+    TensorShape([2, 16])
+    """
 
     @property
     def state_size(self) -> int:
