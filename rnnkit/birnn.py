@@ -33,7 +33,8 @@ class BiRNN(keras.layers.Bidirectional):
         return_sequences: bool, default False. True gives y_1..y_T, in the order of the inputs.
         return_state: bool, default False. True gives the last states of both directions too.
         truncate_gradient: positive int or None, as for `RNN`, in each direction.
-        **kwargs: `stateful`; `name` and `dtype` of the layer.
+        stateful: bool, default False, as for `RNN`, in each direction.
+        **kwargs: `name` and `dtype` of the layer.
 
     Call arguments:
         sequences: (batch, T, m).

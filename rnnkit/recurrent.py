@@ -28,12 +28,19 @@ class RNN(keras.layers.RNN):
         return_sequences: bool, default False. True gives y_1..y_T, (batch, T, n); False y_T,
             (batch, n).
         return_state: bool, default False. True gives the last states too.
+        go_backwards: bool, default False. True runs from x_T to x_1, and gives the outputs in that
+            order.
+        stateful: bool, default False. True begins each batch, of one size that stays, in the last
+            states of the batch before; `reset_state()` begins anew.
+        unroll: bool, default False. True lets Keras write every step into the graph: for a handful
+            of steps, of a number that is known.
+        zero_output_for_mask: bool, default False. True gives zeros at masked steps, where else the
+            output before them is repeated.
         truncate_gradient: positive int k, or None (the default: no truncation). States hand no
             gradient back from step T-k+1 to T-k, from T-2k+1 to T-2k, and so on: the loss at a step
             reaches at most k steps back, itself included, and the loss at step T exactly k. Values
             do not change. The initial state keeps its gradient from the first k steps or fewer.
-        **kwargs: `go_backwards`, `stateful`, `unroll` and `zero_output_for_mask` of
-            `keras.layers.RNN`, `name`, and `dtype`, which is the cell's by default.
+        **kwargs: `name`, and `dtype`, which is the cell's by default.
 
     Call arguments:
         sequences: (batch, T, m); T and batch may be unknown.
@@ -72,6 +79,10 @@ class RNN(keras.layers.RNN):
         return_sequences: bool = False,
         return_state: bool = False,
         *,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        zero_output_for_mask: bool = False,
         truncate_gradient: int | None = None,
         **kwargs: Any,
     ) -> None:
@@ -84,7 +95,16 @@ class RNN(keras.layers.RNN):
         kwargs.setdefault("dtype", cells[0].dtype_policy)
         if isinstance(cell, (list, tuple)):
             cell = keras.layers.StackedRNNCells(cells, dtype=kwargs["dtype"])
-        super().__init__(cell, return_sequences, return_state, **kwargs)
+        super().__init__(
+            cell,
+            return_sequences,
+            return_state,
+            go_backwards,
+            stateful,
+            unroll,
+            zero_output_for_mask,
+            **kwargs,
+        )
         self.supports_masking = True
         if truncate_gradient is not None and not is_positive_int(truncate_gradient):
             raise ValueError(

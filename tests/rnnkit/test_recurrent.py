@@ -1,5 +1,7 @@
 """The layer around the engine: masks, carried state, stacks, other cells, saving, errors."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -233,6 +235,16 @@ def test_a_fitted_model_is_saved_reloaded_and_exported(tmp_path):
             y = run(shorter)
         found.append([y, tape.gradient(y, shorter)])
     assert_same(*found)
+
+
+def test_the_options_are_in_the_signature():
+    """Those of Keras's layer, so that `help` and an editor know them; and a config keeps them."""
+    own = inspect.signature(rnnkit.RNN.__init__).parameters
+    for name, keras_option in inspect.signature(keras.layers.RNN.__init__).parameters.items():
+        assert own[name].default == keras_option.default
+    options = dict.fromkeys(("go_backwards", "stateful", "unroll", "zero_output_for_mask"), True)
+    layer = rnnkit.RNN(rnnkit.GRUCell(4), **options)
+    assert rnnkit.RNN.from_config(layer.get_config()).get_config().items() >= options.items()
 
 
 # --- bad input ------------------------------------------------------------------------------------
