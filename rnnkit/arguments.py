@@ -33,8 +33,16 @@ def is_positive_int(value: Any) -> bool:
 
 
 def is_cell(value: Any) -> bool:
-    """Whether `value` is a layer with Keras's contract of a cell, as far as one can see."""
-    return isinstance(value, keras.layers.Layer) and hasattr(value, "state_size")
+    """Whether `value` is a layer with Keras's contract of a cell, as far as one can see.
+
+    A recurrent layer has a `state_size` too, but takes whole sequences.
+    """
+    return (
+        isinstance(value, keras.layers.Layer)
+        and not isinstance(value, keras.layers.RNN)
+        and hasattr(value, "state_size")
+        and type(value).call is not keras.layers.Layer.call
+    )
 
 
 def fits(shape: Sequence[int | None], expected: Sequence[int | None]) -> bool:

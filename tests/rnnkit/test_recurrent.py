@@ -269,9 +269,16 @@ def test_truncation_that_would_do_nothing_is_refused(make):
         make()
 
 
-@pytest.mark.parametrize(
-    "cell", [keras.layers.Dense(3), None, "lstm", rnnkit.LSTMCell, [], [rnnkit.GRUCell(3), 4]]
-)
+class Stepless(keras.layers.Layer):
+    """Half of the contract: a state, and no step."""
+
+    state_size = 4
+
+
+NO_CELLS = [keras.layers.Dense(3), Stepless(), keras.layers.GRU(3), rnnkit.LSTMCell, "lstm", None]
+
+
+@pytest.mark.parametrize("cell", [*NO_CELLS, [], [rnnkit.GRUCell(3), 4]])
 def test_what_is_no_cell_is_refused(cell):
     with pytest.raises(ValueError, match=r"RNN needs a cell.*Received: cell=.*Example"):
         rnnkit.RNN(cell)
