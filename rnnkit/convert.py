@@ -106,7 +106,7 @@ def to_keras(rnn: RNN) -> keras.layers.RNN:
         A built `keras.layers.SimpleRNN`, `LSTM` or `GRU`.
 
     Raises:
-        ValueError: Keras has no such layer, or `rnn` is not built.
+        ValueError: Keras has no such layer, or `rnn` is not built, stacked, or of a wrapped cell.
 
     Example:
 
@@ -211,7 +211,8 @@ def to_torch(rnn: RNN, *, layer: int = 0, reverse: bool = False) -> Arrays:
         layer, reverse: the place in the module, which the names carry.
 
     Raises:
-        ValueError: PyTorch has no such layer, or `rnn` is not built.
+        ValueError: PyTorch has no such layer, or `rnn` is not built, stacked, or of a wrapped
+            cell.
 
     Example:
 
@@ -327,6 +328,11 @@ def _built_cell(rnn: RNN) -> tuple[Cell, Arrays]:
     if not isinstance(rnn, RNN):
         raise ValueError(
             f"Expected a rnnkit.RNN. Received: {type(rnn).__name__}. Wrap a cell: RNN(cell)."
+        )
+    if not isinstance(rnn.cell, Cell):
+        raise ValueError(
+            "Expected an RNN of one of rnnkit's cells, neither stacked nor wrapped. "
+            f"Received: {type(rnn.cell).__name__}. Convert what is in it cell by cell: RNN(cell)."
         )
     if not rnn.cell.built:
         raise ValueError(

@@ -148,6 +148,8 @@ def test_what_no_other_library_has(name):
     [
         (lambda: rnnkit.RNN(rnnkit.LSTMCell(3)), "must be built"),
         (lambda: rnnkit.LSTMCell(3), r"Wrap a cell: RNN\(cell\)"),
+        (lambda: our_layer([rnnkit.LSTMCell(3)]), "Received: StackedRNNCells. .* cell by cell"),
+        (lambda: our_layer(rnnkit.ZoneoutCell(rnnkit.LSTMCell(3))), "Received: ZoneoutCell"),
     ],
 )
 def test_writing_says_what_it_needs(write, make, message):
