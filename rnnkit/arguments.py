@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any
 
 import keras
@@ -30,6 +32,31 @@ def positive_int(name: str, value: Any, example: str) -> int:
 def is_positive_int(value: Any) -> bool:
     """Whether `value` is an int, of Python's or NumPy's, above zero."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(value > 0)
+
+
+def number(
+    name: str,
+    value: Any,
+    rule: str,
+    example: str,
+    holds: Callable[[float], bool] = lambda value: True,
+) -> float:
+    """`value`, a finite number of Python's or NumPy's that keeps the rule, as a float.
+
+    Args:
+        name: of the argument, for the message.
+        value: what was given.
+        rule: what it must be, "a float above 0".
+        example: a call that is right.
+        holds: whether a number keeps the rule.
+
+    Raises:
+        ValueError: it does not, or is no number.
+    """
+    sound = not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
+    if not sound or not holds(value):
+        raise ValueError(f"{name} must be {rule}. Received: {name}={value!r}. Example: {example}.")
+    return float(value)
 
 
 def is_cell(value: Any) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from rnnkit.arguments import number
 from rnnkit.cells.base import States, Tensor
 from rnnkit.cells.lstm import _LSTMFamily
 from rnnkit.precision import exact
@@ -17,12 +18,8 @@ class _LayerNormFamily(_LSTMFamily):
 
     def __init__(self, units: int, *, epsilon: float = 1e-3, **kwargs: Any) -> None:
         super().__init__(units, **kwargs)
-        if not epsilon > 0:
-            raise ValueError(
-                f"epsilon must be a float above 0. Received: epsilon={epsilon!r}. "
-                f"Example: {type(self).__name__}(64, epsilon=1e-3)."
-            )
-        self.epsilon = float(epsilon)
+        example = f"{type(self).__name__}(64, epsilon=1e-3)"
+        self.epsilon = number("epsilon", epsilon, "a float above 0", example, lambda e: e > 0)
 
     def build_recurrent(self) -> None:
         n = self.units

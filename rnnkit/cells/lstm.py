@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from rnnkit.arguments import number
 from rnnkit.cells.base import Cell, States, Tensor
 from rnnkit.cells.initializers import PerGate
 
@@ -18,7 +19,8 @@ class _LSTMFamily(Cell):
 
     def __init__(self, units: int, *, forget_bias: float = 1.0, **kwargs: Any) -> None:
         super().__init__(units, **kwargs)
-        self.forget_bias = float(forget_bias)
+        example = f"{type(self).__name__}(64, forget_bias=1.0)"
+        self.forget_bias = number("forget_bias", forget_bias, "a float", example)
 
     @property
     def state_size(self) -> list[int]:

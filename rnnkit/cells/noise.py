@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from rnnkit.arguments import number
 from rnnkit.cells.base import BaseCell, States, Tensor
 from rnnkit.cells.weights import operands_through
 from rnnkit.cells.wrappers import Wrapper
@@ -59,8 +60,10 @@ class ZoneoutCell(Wrapper):
         **kwargs: Any,
     ) -> None:
         super().__init__(cell, **kwargs)
-        self.hidden_rate = _rate("hidden_rate", hidden_rate)
-        self.memory_rate = _rate("memory_rate", memory_rate)
+        example = "ZoneoutCell(cell, hidden_rate=0.05, memory_rate=0.5)"
+        rule = "a float from 0 to 1", example, lambda rate: 0 <= rate <= 1
+        self.hidden_rate = number("hidden_rate", hidden_rate, *rule)
+        self.memory_rate = number("memory_rate", memory_rate, *rule)
         self.seed_generator, self.seed = _generator(seed)
 
     @property
@@ -146,11 +149,13 @@ class RecurrentDropoutCell(Wrapper):
         self, cell: keras.layers.Layer, rate: float = 0.25, *, seed: Any = None, **kwargs: Any
     ) -> None:
         super().__init__(cell, **kwargs)
-        self.rate = _rate("rate", rate)
-        if rate == 1 or not isinstance(cell, BaseCell):
+        example = "RecurrentDropoutCell(cell, rate=0.25)"
+        rule = "a float from 0 to below 1"
+        self.rate = number("rate", rate, rule, example, lambda rate: 0 <= rate < 1)
+        if not isinstance(cell, BaseCell):
             raise ValueError(
-                "RecurrentDropoutCell needs a rate below 1 and a cell of rnnkit's. "
-                f"Received: rate={rate}, cell={cell!r}."
+                "RecurrentDropoutCell needs a cell of rnnkit's. "
+                f"Received: cell={cell!r}. Example: RecurrentDropoutCell(rnnkit.LSTMCell(64))."
             )
         if cell.memory_size:
             raise ValueError(
@@ -193,12 +198,6 @@ class RecurrentDropoutCell(Wrapper):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "rate": self.rate, "seed": self.seed}
-
-
-def _rate(name: str, rate: float) -> float:
-    if not 0 <= rate <= 1:
-        raise ValueError(f"{name} must be a float from 0 to 1. Received: {name}={rate!r}.")
-    return float(rate)
 
 
 def _generator(seed: Any) -> tuple[keras.random.SeedGenerator, Any]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
-from rnnkit.arguments import positive_int
+from rnnkit.arguments import fits, positive_int
 from rnnkit.cells.base import Cell, States, Tensor
 from rnnkit.cells.initializers import PerGate
 
@@ -115,7 +116,19 @@ class OutputRecurrentCell(Cell):
 
         Returns:
             (batch, T, k).
+
+        Raises:
+            ValueError: inputs, targets or an initial state of other shapes.
         """
+        k, given = self.outputs, [inputs, targets, initial_state]
+        shapes = [tuple(np.shape(value)) for value in given if value is not None]
+        batch, steps = shapes[0][:1], shapes[0][:2]
+        if not all(map(fits, shapes, [(None, None, None), (*steps, k), (*batch, k)])):
+            raise ValueError(
+                f"teacher_forced takes inputs (batch, T, m), targets (batch, T, {k}) and an "
+                f"initial_state (batch, {k}). Received: shapes {', '.join(map(str, shapes))}. "
+                f"Example: cell.teacher_forced(x, keras.ops.one_hot(labels, {k}))."
+            )
         if not self.built:
             self.build(inputs.shape)
         inputs = ops.cast(inputs, self.compute_dtype)

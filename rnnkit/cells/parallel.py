@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from rnnkit.arguments import number
 from rnnkit.cells.base import OneStateCell, States, Tensor
 from rnnkit.cells.scan import linear_scan
 from rnnkit.precision import exact
@@ -156,7 +157,8 @@ class MinLSTMCell(LinearCell):
 
     def __init__(self, units: int, *, forget_bias: float = 1.0, **kwargs: Any) -> None:
         super().__init__(units, **kwargs)
-        self.forget_bias = float(forget_bias)
+        example = f"{type(self).__name__}(64, forget_bias=1.0)"
+        self.forget_bias = number("forget_bias", forget_bias, "a float", example)
 
     def initial_bias(self, gate: str) -> float:
         return self.forget_bias if gate == "f" else 0.0

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from rnnkit.arguments import is_cell, positive_int
+from rnnkit.arguments import is_cell, number, positive_int
 from rnnkit.cells.base import Tensor
 from rnnkit.encoder_decoder.decoder import Decoder
 from rnnkit.encoder_decoder.encoder import Encoder
@@ -109,10 +109,17 @@ class EncoderDecoder(keras.layers.Layer):
         self.vocabulary_size = positive_int("vocabulary_size", vocabulary_size, example)
         self.embedding_size = positive_int("embedding_size", embedding_size, example)
         self.feed_summary = bool(feed_summary)
-        self.dropout = _fraction("dropout", dropout, below=1)
+        rule = "a float at least 0 and below 1", "EncoderDecoder(..., dropout=0.2)"
+        self.dropout = number("dropout", dropout, *rule, lambda rate: 0 <= rate < 1)
         self.scheduled_sampling = scheduled_sampling
         if not isinstance(scheduled_sampling, keras.optimizers.schedules.LearningRateSchedule):
-            self.scheduled_sampling = _fraction("scheduled_sampling", scheduled_sampling)
+            self.scheduled_sampling = number(
+                "scheduled_sampling",
+                scheduled_sampling,
+                "a float from 0 to 1, or a Keras schedule",
+                "EncoderDecoder(..., scheduled_sampling=0.25)",
+                lambda rate: 0 <= rate <= 1,
+            )
         self.seed = int(seed)
         own = {"dropout": self.dropout, "dtype": self.dtype_policy}
         cells = _cells("encoder", encoder)
@@ -281,11 +288,3 @@ def _cells(name: str, cells: Any) -> list[keras.layers.Layer]:
                 f"{type(cell).__name__}. Put it among the decoder's cells."
             )
     return cells
-
-
-def _fraction(name: str, value: Any, below: float | None = None) -> float:
-    fits = isinstance(value, (int, float)) and 0 <= value <= 1 and value != below
-    if not fits:
-        expected = "at least 0 and below 1" if below else "from 0 to 1, or a Keras schedule"
-        raise ValueError(f"{name} must be a float {expected}. Received: {name}={value!r}.")
-    return float(value)

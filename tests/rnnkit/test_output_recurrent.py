@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 from keras import ops
 
 import rnnkit
@@ -37,6 +38,18 @@ def test_a_step_waits_for_no_other():
     after = cell.teacher_forced(xs, targets)
     changed = np.any(np.abs(np.asarray(after) - before) > 1e-9, axis=(0, 2))
     assert changed.tolist() == [False, True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("targets", "initial_state"),
+    [((3, 5), None), ((3, 5, 2), None), ((3, 4, 3), None), ((3, 5, 3), (3, 2)), ((3, 5, 3), (3,))],
+)
+def test_targets_of_another_shape_are_refused(targets, initial_state):
+    """Labels that are not one-hot, or shifted by a step already."""
+    cell = rnnkit.OutputRecurrentCell(4, outputs=3)
+    first = None if initial_state is None else np.zeros(initial_state)
+    with pytest.raises(ValueError, match=r"targets \(batch, T, 3\).*Received: .*\(3, 5, 2\)"):
+        cell.teacher_forced(np.zeros((3, 5, 2)), np.zeros(targets), first)
 
 
 class Forced(keras.Model):

@@ -139,8 +139,13 @@ def test_a_min_gru_is_a_gru_without_a_past_but_for_tanh():
         (lambda: rnnkit.OutputRecurrentCell(4, outputs=-1), "Received: outputs=-1"),
         (lambda: rnnkit.OutputRecurrentCell(4, outputs=True), "Received: outputs=True"),
         (lambda: rnnkit.LayerNormLSTMCell(4, epsilon=0), "Received: epsilon=0"),
+        (lambda: rnnkit.LayerNormLSTMCell(4, epsilon="a"), "Received: epsilon='a'"),
+        (lambda: rnnkit.LSTMCell(4, forget_bias=None), "Received: forget_bias=None"),
+        (lambda: rnnkit.ZoneoutCell(rnnkit.LSTMCell(4), hidden_rate="x"), "hidden_rate='x'"),
+        (lambda: rnnkit.ZoneoutCell(rnnkit.LSTMCell(4), hidden_rate=True), "hidden_rate=True"),
+        (lambda: rnnkit.MinLSTMCell(4, forget_bias=float("nan")), "Received: forget_bias=nan"),
     ],
 )
-def test_wrong_widths_are_refused(make, message):
+def test_wrong_numbers_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
