@@ -134,7 +134,8 @@ def gates(diagnosis: Diagnosis) -> Figure | None:
                 continue
             gate = layer.traced[name][0, real]
             colour = COLOURS[number]
-            upper.plot(steps, gate.mean(1), color=colour, lw=1.6, label=role)
+            meaning = _meaning(gate, layer.kept[0, real])
+            upper.plot(steps, gate.mean(1), color=colour, lw=1.6, label=role + meaning)
             low, high = np.quantile(gate, (0.1, 0.9), axis=1)
             upper.fill_between(steps, low, high, color=colour, alpha=0.12, lw=0)
         kept = layer.kept[0, real]
@@ -157,6 +158,13 @@ def gates(diagnosis: Diagnosis) -> Figure | None:
     grid[0, 0].set_ylabel("gate: mean of units, 10 to 90 %")
     figure.colorbar(image, ax=grid[1].tolist(), label="share of the state kept")
     return figure
+
+
+def _meaning(gate: np.ndarray, kept: np.ndarray) -> str:
+    """What 1 of a gate does to the old state: one GRU's z renews it, the other's keeps it."""
+    if np.allclose(gate, kept):
+        return ", 1 keeps"
+    return ", 1 renews" if np.allclose(gate, 1 - kept) else ""
 
 
 def spectra(diagnosis: Diagnosis) -> Figure | None:
