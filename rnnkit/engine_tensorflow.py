@@ -171,9 +171,20 @@ def _vjp(
     known: dict[int, Tensor],
 ) -> Gradients:
     """The gradients of one step. Products in `known` (by their place among the uses) are given."""
+    # An LSTM's step, i, f, g, o = p_t + h_{t-1} U, uses one weight: r_t = h_{t-1} U, known from the
+    # forward loop. The tape goes from h_t and c_t back to p_t, c_{t-1} and r_t and ends there,
+    # because r_t came out of no operation that it saw. dL/dr_t is what dL/dU is made of after the
+    # loop; what is left, dL/dh_{t-1} = dL/dr_t U^T, is added below.
+    # A GRU's second operand is no state but r_t * h_{t-1}: from dL/d(r_t * h_{t-1}) the same tape
+    # is asked once more for its way to the states and to the first product, the gates', so it is
+    # persistent, and the uses are gone through from the last to the first: a product's dL/dr is
+    # whole only when all that came after it is in.
+    # Uses that are covered act on copies of their weights, made before the tape: no path leads from
+    # them to `directly`, so the gradient there is that of all other uses, or None if there are
+    # none, and nothing is counted both in the loop and after it.
     uses: list[Seen] = []
     directly = [weights[i] for i in direct]
-    covered = [tf.identity(weight) for weight in weights]  # to the tape below, no weights
+    covered = [tf.identity(weight) for weight in weights]
 
     def watcher(kind, operand, variable):
         place = step.place(variable)
