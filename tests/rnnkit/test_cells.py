@@ -184,3 +184,16 @@ def test_per_gate_says_which_width_it_needs():
 def test_the_contract_cannot_be_used_as_a_cell():
     with pytest.raises(TypeError, match="abstract"):
         rnnkit.Cell(4)
+
+
+def test_the_constraint_of_an_indrnn_holds_after_an_update():
+    """Without the paper's bound on u one large update makes a net that explodes."""
+    cell = rnnkit.IndRNNCell.from_config(
+        rnnkit.IndRNNCell(4, recurrent_constraint="non_neg").get_config()
+    )
+    model = keras.Sequential([rnnkit.RNN(cell)])
+    model.compile(keras.optimizers.SGD(100.0), "mse")
+    model.fit(np.ones((2, 3, 5)), np.full((2, 4), -9.0), verbose=0)
+    u = weights_of(cell)["recurrent_kernel"]
+    assert np.all(u >= 0)
+    assert np.any(u == 0), "an update that breaks no bound proves nothing"
