@@ -5,6 +5,9 @@
 Both sides run in one process, in turns, and the table gives medians of the ratios of neighbouring
 runs: other work on the machine slows both alike. Each side runs as a plain graph and under XLA, and
 its faster form counts. A step is the forward pass, the gradients of inputs and weights, no update.
+
+Without options, as `make bench` runs it: four shapes that people train with, in some minutes.
+With --full: units 64 to 1024, batch 1 to 256, time 50 to 8192, and min_gru from 512 to 8192 steps.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -45,6 +48,7 @@ KERAS: dict[str, tuple[str, Callable[[int], keras.layers.Layer]]] = {
     "gru_reset_after": ("GRU", lambda n: keras.layers.GRU(n, return_sequences=True)),
     "vanilla": ("SimpleRNN", lambda n: keras.layers.SimpleRNN(n, return_sequences=True)),
 }
+LENGTHS = [512, 1024, 2048, 4096, 8192]  # of what is parallel over time
 VARIANTS: dict[str, Callable[[int], keras.layers.Layer]] = {
     "peephole_lstm": rnnkit.PeepholeLSTMCell,
     "coupled_lstm": rnnkit.CoupledLSTMCell,
@@ -200,9 +204,46 @@ def variants(shape: tuple[int, ...], options: argparse.Namespace) -> list[str]:
     return rows
 
 
+def by_length(lengths: list[int], options: argparse.Namespace) -> Iterator[str]:
+    """Rows: min_gru, parallel over time, against Keras's GRU, and its cost a step of each length.
+
+    Batch 4, 64 inputs, 64 units: so small that Keras's loop is bound by its number of steps.
+    """
+    start = 0.0
+    for steps in lengths:
+        x = tf.random.normal((4, steps, 64))
+        sides = {
+            "ours": lambda: rnnkit.RNN(rnnkit.MinGRUCell(64), return_sequences=True),
+            "keras": lambda: keras.layers.GRU(64, return_sequences=True),
+        }
+        runs = {
+            f"{side} {form}": training_step(make(), x, xla=form == "xla")
+            for side, make in sides.items()
+            for form in ("graph", "xla")
+        }
+        found = measure(runs, options.seconds, options.clock)
+        form, first, ours = faster(found, "ours")
+        keras_form, keras_first, keras_times = faster(found, "keras")
+        cost = 1e6 * statistics.median(ours) / steps
+        start = start or cost
+        cells = [
+            ", ".join(map(str, (4, steps, 64, 64))),
+            f"{1e3 * statistics.median(ours):.1f} ({form}, {first:.1f} s)",
+            f"{1e3 * statistics.median(keras_times):.1f} ({keras_form}, {keras_first:.1f} s)",
+            f"{ratio(keras_times, ours):.1f}",
+            f"{cost:.1f}",
+            f"{cost / start:.2f}",
+        ]
+        yield f"| {' | '.join(cells)} |"
+        keras.backend.clear_session()
+        gc.collect()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--full", action="store_true", help="all shapes (about half an hour)")
+    parser.add_argument(
+        "--full", action="store_true", help="all shapes, and min_gru by length (about half an hour)"
+    )
     parser.add_argument("--cpu-time", action="store_true", help="time of the process, not the wall")
     parser.add_argument("--seconds", type=float, default=10.0, help="a row (default 10)")
     options = parser.parse_args()
@@ -232,6 +273,14 @@ def main() -> None:
     print("| variant | batch, time, in, units | times our LSTM |")
     print("| --- | --- | --- |")
     print("\n".join(variants(SHAPES[0], options)))
+    if options.full:
+        print(
+            "\nmin_gru against Keras's GRU, times in ms; us a step, and times that of the first.\n"
+        )
+        print("| batch, time, in, units | min_gru | GRU | times faster | us a step | growth |")
+        print("| --- | --- | --- | --- | --- | --- |")
+        for row in by_length(LENGTHS, options):
+            print(row, flush=True)
 
 
 if __name__ == "__main__":
