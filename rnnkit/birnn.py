@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from rnnkit.recurrent import RNN
+from rnnkit.recurrent import RNN, carried_mask
 
 _MERGES = ("concat", "sum", "mul", "ave", None)
 
@@ -39,7 +39,7 @@ class BiRNN(keras.layers.Bidirectional):
     Call arguments:
         sequences: (batch, T, m).
         initial_state: the forward states followed by the backward ones.
-        mask: (batch, T), True where a step is real.
+        mask: (batch, T), True where a step is real; by default the mask that `sequences` carries.
 
     Returns:
         The output, with merge_mode None both outputs; with `return_state` followed by the forward
@@ -94,6 +94,10 @@ class BiRNN(keras.layers.Bidirectional):
             )
         self.supports_masking = True
         self.truncate_gradient = truncate_gradient
+
+    def call(self, sequences, initial_state=None, mask=None, training=None):
+        mask = carried_mask(sequences) if mask is None else mask
+        return super().call(sequences, initial_state, mask, training)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

@@ -142,11 +142,19 @@ class Step:
         with scope, watched_by(watcher):
             output, new = self.cell.step(projected, list(states), **self.options)
         changed = any(scope.state_mapping[key] is not value for key, value in before.items())
-        return output, list(new), changed
+        return *_like(output, list(new), states), changed
 
     def place(self, weight: Any) -> int | None:
         """Where among `variables` a weight stands; None for what a cell made of its weights."""
         return next((i for i, v in enumerate(self.variables) if v is weight), None)
+
+
+def _like(output: Tensor, new: States, states: States) -> tuple[Tensor, States]:
+    """A step's results in the dtype of the states: Keras's tanh of float64 is float32 on JAX."""
+    dtype = states[0].dtype
+    cast = [state if state.dtype == dtype else ops.cast(state, dtype) for state in new]
+    shown = next((after for after, state in zip(cast, new, strict=True) if state is output), None)
+    return ops.cast(output, dtype) if shown is None else shown, cast
 
 
 def _plain(kind: str, tensor: Tensor, weight: Any) -> Tensor:

@@ -180,7 +180,7 @@ def _vjp(
             i = next(places)
             weight = weights[plain[i].weight]  # a constant here, though it may be `directly` too
             if i in known:
-                return _product(operand, weight, taps[i])
+                return _product(operand.astype(weight.dtype), weight, taps[i])
             return _plain(kind, operand, weight) + taps[i]
 
         given = _replaced(weights, direct, directly)

@@ -14,6 +14,14 @@ from rnnkit.cells.base import BaseCell, Tensor
 from rnnkit.engine import run_over_time
 
 
+def carried_mask(sequences: Tensor) -> Tensor | None:
+    """The mask that the layer before has left on its output, as `Embedding` and `Masking` do.
+
+    Keras hands it to `call` only where `sequences` is the one tensor: not beside an initial state.
+    """
+    return getattr(sequences, "_keras_mask", None)
+
+
 @keras.saving.register_keras_serializable("rnnkit")
 class RNN(keras.layers.RNN):
     """A cell over time: y_t, s_t = cell(x_t, s_{t-1}) for t = 1..T.
@@ -45,9 +53,10 @@ class RNN(keras.layers.RNN):
     Call arguments:
         sequences: (batch, T, m); T and batch may be unknown.
         initial_state: list of (batch, width) tensors; the cell's `get_initial_state` by default.
-        mask: (batch, T), True where a step is real: anywhere, in any number. A masked step repeats
-            the output and the states of the step before; before the first real step the output is
-            zero. The mask goes on to the next layer when `return_sequences`.
+        mask: (batch, T), True where a step is real: anywhere, in any number; by default the mask
+            that `sequences` carries. A masked step repeats the output and the states of the step
+            before; before the first real step the output is zero. The mask goes on to the next
+            layer when `return_sequences`.
         memory: (batch, S, k), what an `AttentionCell` attends to; no other cell takes one. Cells
             read it from behind their states, where no step changes it.
         memory_mask: (batch, S), True where the memory is real; by default the mask that `memory`
@@ -165,6 +174,7 @@ class RNN(keras.layers.RNN):
                 f"{self.name} needs sequences of one step or more. Received: inputs of shape "
                 f"{tuple(sequences.shape)}. Pad an empty sequence, and mask the padding."
             )
+        mask = carried_mask(sequences) if mask is None else mask
         if initial_state is not None:
             self._check_states(initial_state, sequences.shape[0])
         if mask is not None and not fits(np.shape(mask), sequences.shape[:2]):

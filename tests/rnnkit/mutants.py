@@ -108,11 +108,18 @@ def _source(function: Callable) -> str:
 
 
 def _compiled(function: Callable, source: str) -> Callable:
-    space: dict[str, Any] = {}
-    exec(
-        compile(source, f"<mutant of {function.__qualname__}>", "exec"), function.__globals__, space
+    """`source` in the place of `function`, and what that closes over: `super()` needs its class."""
+    closed_over = function.__code__.co_freevars
+    values = [cell.cell_contents for cell in function.__closure__ or ()]
+    whole = (
+        f"def place({', '.join(closed_over)}):\n"
+        f"{textwrap.indent(source, '    ')}\n"
+        f"    return {function.__name__}\n"
     )
-    return space[function.__name__]
+    space: dict[str, Any] = {}
+    name = f"<mutant of {function.__qualname__}>"
+    exec(compile(whole, name, "exec"), function.__globals__, space)
+    return space["place"](*values)
 
 
 def _changed_line(old: str, new: str) -> str:

@@ -34,9 +34,10 @@ _, shares = rnnkit.BahdanauAttention(4)(
     random.normal(size=(3, 2, 5)), random.normal(size=(3, 6, 5)), return_alignments=True)
 np.testing.assert_allclose(np.sum(shares, -1), 1, rtol=1e-14)
 
-# Under JAX these three are not double precision all through, so far.
+# Keras's tanh of float64 is float32 under JAX: where two sums differ in their last bit, what these
+# three hand on as their state can round the other way.
 coarse = {"vanilla", "output_recurrent", "projected_lstm"}
-names = CELLS or [name for name in zoo.CELLS if name not in coarse]
+names = CELLS or zoo.CELLS
 truncated = ("lstm", "gru", "layer_norm_lstm", "min_gru")
 for name, truncate in [*((name, None) for name in names), *((name, 4) for name in truncated)]:
     cell = zoo.CELLS[name]()
@@ -58,7 +59,32 @@ for name, truncate in [*((name, None) for name in names), *((name, 4) for name i
     run = jax.jit(jax.value_and_grad(loss, (0, 1, 2)), static_argnums=3)
     found, expected = (jax.tree.leaves(run(x, states, weights, ours)) for ours in (True, False))
     for one, other in zip(found, expected, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-10, err_msg=cell.name)
+        rtol, atol = (1e-5, 1e-5) if name in coarse else (1e-9, 1e-10)
+        np.testing.assert_allclose(one, other, rtol=rtol, atol=atol, err_msg=cell.name)
+
+layer = rnnkit.RNN(rnnkit.LSTMCell(4), return_sequences=True)
+x, goal = random.normal(size=(3, 6, 5)), random.normal(size=(3, 6, 4))
+layer.build(x.shape)
+W, b, U = (np.asarray(getattr(layer.cell, w)) for w in ("kernel", "bias", "recurrent_kernel"))
+
+def losses(shifts):  # L_t, with a nudge of h_t and of c_t
+    h, c, found = jnp.zeros((3, 4)), jnp.zeros((3, 4)), []
+    for t in range(6):
+        i, f, g, o = jnp.split(x[:, t] @ W + b + h @ U, 4, axis=1)
+        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g) + shifts[1][:, t]
+        h = jax.nn.sigmoid(o) * jnp.tanh(c) + shifts[0][:, t]
+        found.append(jnp.sum((h - goal[:, t]) ** 2) / goal.size)
+    return jnp.stack(found)
+
+none = [jnp.zeros((3, 6, 4))] * 2
+each = jax.jacrev(losses)(none)  # of h and c, each (6 losses, 3, 6 steps, 4)
+flow = rnnkit.gradient_flow(layer, (x, goal), "mse", steps=range(6))
+np.testing.assert_allclose(flow.losses, losses(none), rtol=1e-6)
+for name, slopes in zip("hc", each):
+    found = flow.layers[0]
+    norm = lambda slope, axes: np.sqrt(np.sum(np.square(slope), axes))
+    np.testing.assert_allclose(found.maps[name], norm(slopes, (1, 3)), rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(found.gradients[name], norm(slopes.sum(0), (0, 2)), rtol=1e-5)
 
 keras.config.set_dtype_policy("float32")
 cell = rnnkit.ZoneoutCell(rnnkit.LSTMCell(4))
@@ -79,7 +105,7 @@ print("all equal")
 """
 
 
-FEW = ["full_peephole_lstm", "gru_reset_after", "coupled_lstm"]
+FEW = ["full_peephole_lstm", "gru_reset_after", "projected_lstm"]
 
 
 @under_jax.needs_jax

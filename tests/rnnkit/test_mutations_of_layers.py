@@ -1,4 +1,4 @@
-"""CRF, attention and searches broken as a careless hand would break them: a test notices each."""
+"""CRF, attention, searches and wrappers broken as a careless hand would: a test notices each."""
 
 import functools
 
@@ -10,12 +10,18 @@ from tests.rnnkit import (
     test_crf_constraints,
     test_crf_gradients,
     test_decoding,
+    test_wrappers,
 )
 from tests.rnnkit.mistakes.attention import ATTENTION
 from tests.rnnkit.mistakes.crf import CRF
 from tests.rnnkit.mistakes.decoding import DECODING
+from tests.rnnkit.mistakes.wrappers import WRAPPERS
 
-MODULES = test_crf, test_crf_gradients, test_crf_constraints, test_attention, test_decoding
+MODULES = (
+    *(test_crf, test_crf_gradients, test_crf_constraints),
+    *(test_attention, test_decoding, test_wrappers),
+)
+SLIPS = *CRF, *ATTENTION, *DECODING, *WRAPPERS
 
 scores, tags, step = test_crf.scores, test_crf.tags, test_decoding.step
 
@@ -43,6 +49,7 @@ def calls(scores, tags, step):
         "test_the_best_are_sorted_distinct_and_have_the_probability_of_their_tokens": [(step,)],
         "test_a_batch_gives_what_its_rows_give_alone": [(step, "greedy"), (step, "beam")],
         "test_a_longer_sentence_may_still_win": [()],
+        **{slip.noticed_by: [()] for slip in WRAPPERS},
     }
     tests = {name: getattr(m, name) for m in MODULES for name in arguments if hasattr(m, name)}
     return {
@@ -53,12 +60,12 @@ def calls(scores, tags, step):
 
 def test_every_test_passes_as_long_as_nothing_is_broken(calls):
     """Else those below would notice everything."""
-    for name in {slip.noticed_by for slip in (*CRF, *ATTENTION, *DECODING)}:
+    for name in {slip.noticed_by for slip in SLIPS}:
         for call in calls[name]:
             call()
 
 
-@pytest.mark.parametrize("slip", [*CRF, *ATTENTION, *DECODING], ids=str)
+@pytest.mark.parametrize("slip", SLIPS, ids=str)
 def test_a_broken_function_is_noticed(slip, calls):
     """If this fails, the function could be wrong in this very way and no test would say so."""
     with slip.made():

@@ -97,6 +97,32 @@ def test_the_mask_goes_on_to_the_next_layer():
     assert layer.compute_mask(None, "mask") == ["mask", None, None]
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        rnnkit.RNN(rnnkit.LSTMCell(4), return_sequences=True, return_state=True),
+        rnnkit.BiRNN(rnnkit.LSTMCell(4), return_sequences=True, return_state=True),
+        keras.layers.Bidirectional(rnnkit.RNN(rnnkit.LSTMCell(4), return_sequences=True)),
+    ],
+    ids=["RNN", "BiRNN", "Bidirectional"],
+)
+@pytest.mark.parametrize("symbolic", [False, True])
+def test_the_mask_of_the_inputs_counts_beside_an_initial_state(layer, symbolic):
+    """A decoder that begins in the states of an encoder would run on through its padding."""
+    mask = np.array(MASKS["middle"], "bool")
+    count = 2 if isinstance(layer, rnnkit.RNN) else 4
+    states = [tf.random.stateless_normal((BATCH, 4), (0, k)) for k in range(count)]
+    x = tf.where(mask[..., None], inputs(), 0)
+    expected = layer(x, initial_state=states, mask=tf.constant(mask))
+    run = lambda x, states: layer(keras.layers.Masking()(x), initial_state=states)
+    if symbolic:
+        symbols = keras.Input((None, INPUTS)), [keras.Input((4,)) for _ in states]
+        found = keras.Model(symbols, run(*symbols))((x, states))
+    else:
+        found = run(x, states)
+    assert_same(found, expected)
+
+
 # --- state and direction --------------------------------------------------------------------------
 
 

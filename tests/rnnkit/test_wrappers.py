@@ -134,6 +134,29 @@ def test_what_a_gru_remembers_stays_whole():
     same([y], [h], rtol=1e-6)
 
 
+def test_both_products_of_a_gru_see_the_thinned_state():
+    """Its gates and its candidate: a unit that falls away for one alone still tells the net."""
+    cell, xs, (h, _) = sample(rnnkit.RecurrentDropoutCell(rnnkit.GRUCell(4), 0.5, seed=2))
+    gone = cell.get_initial_state(3)[-1]
+    mask, x, weights = 1 - np.asarray(gone), xs[:, 0], weights_of(cell)
+    x_z, x_r, x_g = np.split(x @ weights["kernel"] + weights["bias"], 3, axis=1)
+    h_z, h_r = np.split((mask * h) @ weights["recurrent_kernel"], 2, axis=1)
+    z, r = (1 / (1 + np.exp(-a)) for a in (x_z + h_z, x_r + h_r))
+    g = np.tanh(x_g + (mask * r * h) @ weights["candidate_kernel"])
+    y, _ = cell(x, [ops.convert_to_tensor(h), gone], training=True)
+    same([y], [(1 - z) * h + z * g])
+
+
+def test_without_training_nothing_is_dropped():
+    """A prediction is the cell's own, whatever mask the states carry."""
+    cell, xs, states = sample(rnnkit.RecurrentDropoutCell(rnnkit.LSTMCell(4), 0.5, seed=2))
+    gone = cell.get_initial_state(3)[-1]
+    states = [ops.convert_to_tensor(s) for s in states[:-1]]
+    y, (h, c, _) = cell(xs[:, 0], [*states, gone], training=False)
+    expected, (expected_h, expected_c) = cell.cell(xs[:, 0], states)
+    same([y, h, c], [expected, expected_h, expected_c])
+
+
 def test_the_gradient_of_recurrent_dropout():
     cell, xs, states = sample(rnnkit.RecurrentDropoutCell(rnnkit.GRUCell(4), 0.5))
     xs, states = ops.convert_to_tensor(xs), [ops.convert_to_tensor(s) for s in states[:1]]
