@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 
@@ -11,7 +10,7 @@ import tensorflow as tf
 
 from pipelines.task import Contiguous, Record, Task, Tensors
 
-MOST_BOUNDARIES = 4  # each is a shape, which XLA compiles anew; evaluation may add one
+MOST_BOUNDARIES = 6  # each is a shape, which XLA compiles anew; evaluation may add one
 
 
 class Batches:
@@ -112,16 +111,25 @@ def choose_boundaries(lengths: np.ndarray, batch_size: int) -> list[int]:
     >>> choose_boundaries(np.array([10] * 64 + [100] * 64), batch_size=32)
     [10, 100]
     """
-    longest = int(lengths.max())
-    quantiles = np.quantile(lengths, np.linspace(0, 1, 25), method="higher").astype(int)
-    candidates = sorted(set(quantiles.tolist()) - {longest})
-    best: list[int] = [longest]
-    for count in range(1, min(MOST_BOUNDARIES - 1, len(candidates)) + 1):
-        choices = ([*some, longest] for some in itertools.combinations(candidates, count))
-        cheapest = min(choices, key=lambda choice: _cost(lengths, choice, batch_size))
-        if _cost(lengths, cheapest, batch_size) < 0.95 * _cost(lengths, best, batch_size):
-            best = cheapest
-    return best
+    levels = [*np.linspace(0, 1, 25), *(1 - 0.5 ** np.arange(5, 12))]  # and the few longest
+    candidates = np.unique(np.quantile(lengths, levels, method="higher").astype(int)).tolist()
+    within = [0, *np.searchsorted(np.sort(lengths), candidates, side="right").tolist()]
+
+    def steps(i: int, j: int) -> int:
+        """Of those sequences that fit into the first j candidates, and not into the first i."""
+        return math.ceil((within[j] - within[i]) / batch_size) * candidates[j - 1]
+
+    best: tuple[float, list[int]] = math.inf, []
+    fitting = [(0.0, []), *([best] * len(candidates))]  # the cheapest choice for each j
+    for _ in range(MOST_BOUNDARIES):
+        one_more = [
+            min((fitting[i][0] + steps(i, j), [*fitting[i][1], last]) for i in range(j))
+            for j, last in enumerate(candidates, 1)
+        ]
+        fitting = [(math.inf, []), *one_more]
+        if fitting[-1][0] < 0.95 * best[0]:
+            best = fitting[-1]
+    return best[1]
 
 
 def cover(boundaries: Sequence[int], lengths: np.ndarray) -> list[int]:
@@ -134,10 +142,6 @@ def _batches(lengths: np.ndarray, boundaries: Sequence[int], batch_size: int) ->
     buckets = np.searchsorted(boundaries, lengths)
     counts = np.bincount(buckets, minlength=len(boundaries))
     return [math.ceil(count / batch_size) for count in counts.tolist()]
-
-
-def _cost(lengths: np.ndarray, boundaries: Sequence[int], batch_size: int) -> int:
-    return int(np.dot(_batches(lengths, boundaries, batch_size), boundaries))
 
 
 def _tuned(batches: tf.data.Dataset) -> tf.data.Dataset:
