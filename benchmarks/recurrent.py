@@ -193,7 +193,6 @@ def variants(shape: tuple[int, ...], options: argparse.Namespace) -> list[str]:
         )
         for name, make in makes.items()
         for form in ("graph", "xla")
-        if not (form == "xla" and name in ("zoneout", "recurrent dropout"))  # they draw with a seed
     }
     found = measure(runs, options.seconds, options.clock)
     rows = []

@@ -72,6 +72,12 @@ def is_cell(value: Any) -> bool:
     )
 
 
+def shape_of(tensor: Any) -> tuple[int | None, ...] | None:
+    """What is known of a tensor's shape; None where a graph does not even know its rank."""
+    shape = np.shape(tensor)
+    return None if getattr(shape, "rank", 0) is None else tuple(shape)
+
+
 def fits(shape: Sequence[int | None], expected: Sequence[int | None]) -> bool:
     """Whether a shape is the expected one, as far as both are known."""
     return len(shape) == len(expected) and all(

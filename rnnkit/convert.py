@@ -161,6 +161,11 @@ def from_torch(source: Any, *, layer: int = 0, reverse: bool = False) -> RNN:
     Raises:
         ValueError: no such weights, or a module with other equations (ReLU).
     """
+    if not isinstance(source, Mapping) and not hasattr(source, "state_dict"):
+        raise ValueError(
+            "from_torch reads an nn.LSTM, nn.GRU or nn.RNN, or its state_dict(). "
+            f"Received: {source!r}. Example: from_torch(torch.load('model.pt')), of a file."
+        )
     nonlinearity = getattr(source, "nonlinearity", "tanh")
     if nonlinearity != "tanh":
         raise ValueError(

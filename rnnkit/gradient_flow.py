@@ -186,10 +186,11 @@ def _copied(tensor: Tensor, copies: int) -> Tensor:
 def _followed(steps: Sequence[int] | None, count: int) -> list[int]:
     if steps is None:
         return sorted({round(t) for t in np.linspace(0, count, 9)[1:] - 1 if t > -0.5})
-    if any(not 0 <= t < count for t in steps):
+    several = isinstance(steps, (Sequence, np.ndarray))
+    if not several or any(not 0 <= t < count for t in steps):
         raise ValueError(
-            f"steps must be from 0 to {count - 1}, of which the loss has values. "
-            f"Received: steps={list(steps)}."
+            f"steps must be a list of numbers from 0 to {count - 1}, of which the loss has values. "
+            f"Received: steps={steps}. Example: gradient_flow(..., steps=[{count - 1}])."
         )
     return [int(t) for t in steps]
 

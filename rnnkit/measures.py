@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from rnnkit import cells
-from rnnkit.tracing import innermost, to_array, twin
+from rnnkit.tracing import innermost, nested, to_array, twin
 
 Array = np.ndarray
 LOW, HIGH = 0.1, 0.9  # a sigmoid beyond these has less than 0.36 of its steepest slope
@@ -52,10 +52,16 @@ def share_kept(cell: keras.layers.Layer, traced: dict[str, Array]) -> Array | No
     """How much of the old state each unit keeps: what multiplies c_{t-1}, or h_{t-1}, in the new.
 
     An LSTM's f, a GRU's 1 - z, (batch, T, n) as in `traced`; None for a cell without such a gate.
-    The candidate and the gates see the old state too; this is the path that goes past them.
+    The candidate and the gates see the old state too; this is the path that goes past them. Zoneout
+    at the rate d keeps d + (1 - d) of that.
     """
-    kept = _KEPT.get(type(twin(innermost(cell))))
-    return None if kept is None else kept(traced)
+    share = _KEPT.get(type(twin(innermost(cell))))
+    kept = None if share is None else share(traced)
+    for wrapper in reversed(list(nested(cell))):
+        if isinstance(wrapper, cells.ZoneoutCell):
+            d = wrapper.memory_rate if "c" in traced else wrapper.hidden_rate
+            kept = d + (1 - d) * (np.zeros_like(traced["h"]) if kept is None else kept)
+    return kept
 
 
 def saturation(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -146,10 +147,26 @@ class RNN(keras.layers.RNN):
         )
 
     def build(self, sequences_shape, initial_state_shape=None, memory_shape=None):
+        self._check_rank(sequences_shape)
+        if self.stateful and sequences_shape[0] is None:
+            raise ValueError(
+                f"{self.name} is stateful, so that its batches have one size, which must be known. "
+                f"Received: inputs of shape {tuple(sequences_shape)}. "
+                "Example: keras.Input(batch_shape=(32, None, 8))."
+            )
         for cell in self._attending:
             if memory_shape is not None:
                 cell.build_memory(memory_shape)
         super().build(sequences_shape)
+        self.input_spec = keras.layers.InputSpec(axes=dict(enumerate(sequences_shape[2:], 2)))
+
+    def reset_state(self) -> None:
+        """Begins anew: a stateful layer's next batch starts in the cell's initial states."""
+        kept = tree.flatten(self.states) if self.states is not None else []
+        if kept:
+            start = self.get_initial_state(kept[0].shape[0])
+            for variable, value in zip(kept, tree.flatten(start), strict=True):
+                variable.assign(value)
 
     @property
     def _attending(self) -> list[BaseCell]:
@@ -164,10 +181,13 @@ class RNN(keras.layers.RNN):
         memory=None,
         memory_mask=None,
     ):
-        if len(sequences.shape) < 3 or (self._has_engine and len(sequences.shape) > 3):
+        self._check_rank(sequences.shape)
+        batch = sequences.shape[0]
+        if self.stateful and not fits((batch,), (self._expected_batch_size,)):
             raise ValueError(
-                "An RNN expects inputs of rank 3, (batch, time, features). "
-                f"Received: inputs of shape {tuple(sequences.shape)}."
+                f"{self.name} is stateful, with states for a batch of {self._expected_batch_size}. "
+                f"Received: inputs of shape {tuple(sequences.shape)}. Feed batches of "
+                f"{self._expected_batch_size}, or build a layer for others."
             )
         if sequences.shape[1] == 0:
             raise ValueError(
@@ -176,7 +196,7 @@ class RNN(keras.layers.RNN):
             )
         mask = carried_mask(sequences) if mask is None else mask
         if initial_state is not None:
-            self._check_states(initial_state, sequences.shape[0])
+            self._check_states(initial_state, batch)
         if mask is not None and not fits(np.shape(mask), sequences.shape[:2]):
             raise ValueError(
                 f"The mask of {self.name} has one value a step, (batch, time), here "
@@ -205,6 +225,15 @@ class RNN(keras.layers.RNN):
             [*tree.flatten(own), *cell.remember(memory, mask)] if cell in self._attending else own
             for cell, own in zip(self._cells, states, strict=True)
         ]
+
+    def _check_rank(self, shape: Sequence[int | None]) -> None:
+        """Before a cell is built: a width taken from another axis would spoil it."""
+        if len(shape) < 3 or (self._has_engine and len(shape) > 3):
+            raise ValueError(
+                "An RNN expects inputs of rank 3, (batch, time, features). "
+                f"Received: inputs of shape {tuple(shape)}. Example: layer(x[None]) for one "
+                "sequence, layer(x[..., None]) for one number a step."
+            )
 
     def _check_states(self, states: Any, batch: int | None) -> None:
         expected = [(batch, width) for width in tree.flatten(self.state_size)]

@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops, tree
 
 from rnnkit import cells, convert, reference
+from rnnkit.arguments import is_cell
 from rnnkit.attention.cell import AttentionCell
 from rnnkit.cells.base import BaseCell, Tensor
 from rnnkit.cells.wrappers import Wrapper
@@ -60,7 +61,7 @@ def trace(cell: keras.layers.Layer, x: Any, states: Any = None) -> dict[str, Arr
     Reference: K. Greff et al., LSTM: A Search Space Odyssey, IEEE Transactions on Neural Networks
     and Learning Systems 28, 2017, for the names.
     """
-    if isinstance(cell, keras.layers.StackedRNNCells) or not hasattr(cell, "state_size"):
+    if isinstance(cell, keras.layers.StackedRNNCells) or not is_cell(cell):
         raise ValueError(
             f"trace looks into one cell. Received: cell={cell!r}. "
             "Example: trace(layer.cell, x), or trace(layer.cell.cells[0], x) of a stack."

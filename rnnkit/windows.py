@@ -25,7 +25,7 @@ import keras
 import numpy as np
 from keras import ops, tree
 
-from rnnkit.arguments import positive_int
+from rnnkit.arguments import fits, is_positive_int, positive_int
 from rnnkit.recurrent import RNN
 
 Tensor = Any
@@ -78,16 +78,18 @@ def windows(
             f"Received: shapes {x.shape} and {y.shape}."
         )
     count, time = x.shape[:2]
-    if not 1 <= every <= steps <= time:
+    if not (is_positive_int(every) and is_positive_int(steps) and every <= steps <= time):
         raise ValueError(
             "every and steps must be ints with 1 <= every <= steps <= T. "
-            f"Received: every={every}, steps={steps}, T={time}."
+            f"Received: every={every}, steps={steps}, T={time}. "
+            "Example: windows(x, y, every=10, steps=30)."
         )
     size = count if batch_size is None else batch_size
-    if size < 1 or count % size:
+    if not is_positive_int(size) or count % size:
         raise ValueError(
             "batch_size must divide the number of sequences, because a batch carries the states of "
-            f"its rows. Received: batch_size={size} of {count} sequences."
+            f"its rows. Received: batch_size={size} of {count} sequences. "
+            f"Example: windows(x, y, every=10, steps=30, batch_size={max(count, 1)})."
         )
     last = -(-(time - steps) // every)  # rounded up
     starts = every * np.arange(last + 1)
@@ -113,7 +115,8 @@ class WindowedRNN(keras.layers.Layer):
         y_1..y_k2, s_k1 = RNN(x_1..x_k2 from s)      s := s_k1, without its gradient
 
     The state that is carried is the one after k1 steps, where the next window begins, and not the
-    one after k2. To use the trained net on whole sequences, take its `rnn`.
+    one after k2. To use the trained net on whole sequences, take its `rnn`, which knows masks and
+    initial states; here `windows` says with weights which steps count.
 
     Args:
         cell: what `RNN` takes, a cell or a list of cells.
@@ -168,6 +171,12 @@ class WindowedRNN(keras.layers.Layer):
         ]
 
     def call(self, sequences: Tensor, first: Tensor, training: bool | None = None) -> Tensor:
+        batch = self.carried[0].shape[0]
+        if not fits(sequences.shape[:1], (batch,)):
+            raise ValueError(
+                f"{self.name} carries the states of {batch} rows. Received: a batch of shape "
+                f"{tuple(sequences.shape)}. Example: model.fit(..., batch_size={batch})."
+            )
         beginning = self.rnn.get_initial_state(sequences.shape[0])
         fresh = ops.cast(first, "bool")[:, None]
         before = [
@@ -192,4 +201,5 @@ class WindowedRNN(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> WindowedRNN:
-        return cls(keras.saving.deserialize_keras_object(config.pop("cell")), **config)
+        cell = keras.saving.deserialize_keras_object(config["cell"])
+        return cls(**{**config, "cell": cell})

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from rnnkit.arguments import positive_int
+from rnnkit.arguments import fits, positive_int, shape_of
 from rnnkit.cells.initializers import PerGate
 from rnnkit.cells.weights import use_weight
 
@@ -66,8 +66,27 @@ class BaseCell(keras.layers.Layer, abc.ABC):
                 f"Received: {len(states)}. "
                 f"Example: cell(x, [*cell.get_initial_state(batch_size){memory}])."
             )
+        self._check_shapes(inputs, states[: len(self.state_sizes)])
         projected = self.project(inputs, **accepted(self.project, training=training))
         return self.step(projected, states, **accepted(self.step, training=training))
+
+    def _check_shapes(self, inputs: Tensor, states: States) -> None:
+        """Shapes that do not fit would be broadcast, to results that nobody asked for."""
+        shape, *shapes = map(shape_of, [inputs, *states])
+        if shape is None or None in shapes:
+            return
+        if len(shape) != 2:
+            raise ValueError(
+                f"{type(self).__name__} takes one step, (batch, features). Received: inputs of "
+                f"shape {shape}. Example: rnnkit.RNN(cell)(x) for sequences."
+            )
+        expected = [(shape[0], width) for width in self.state_sizes]
+        if not all(map(fits, shapes, expected)):
+            raise ValueError(
+                f"{type(self).__name__} has states of widths {self.state_sizes}, a row for each of "
+                f"its inputs, here {shape[0]}. Received: states of shapes {shapes}. "
+                "Example: cell(x, cell.get_initial_state(batch_size))."
+            )
 
     @property
     def state_sizes(self) -> list[int]:

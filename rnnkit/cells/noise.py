@@ -119,7 +119,7 @@ class RecurrentDropoutCell(Wrapper):
 
     m is a state, the last one, drawn by `get_initial_state` with the batch: the states are the
     cell's, and 1 - m. Zeros in its place drop nothing. Halves of a sequence that share their states
-    share m. In a `stateful` layer m is drawn when the layer is built, and `reset_state` makes it 1.
+    share m. In a `stateful` layer m is drawn when the layer is built, and by each `reset_state`.
 
     Args:
         cell: a cell of rnnkit's that multiplies its state by `recurrent_kernel` or

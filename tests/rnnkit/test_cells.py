@@ -176,6 +176,23 @@ def test_a_cell_says_how_many_states_it_has(name, change):
         cell(np.zeros((2, 3), "float32"), states)
 
 
+@pytest.mark.parametrize(
+    ("x", "states", "words"),
+    [
+        ((1, 5, 3), [(1, 4), (1, 4)], r"takes one step.*Received: inputs of shape \(1, 5, 3\)"),
+        ((3,), [(1, 4), (1, 4)], r"takes one step.*Received: inputs of shape \(3,\)"),
+        ((2, 3), [(2, 4), (2, 5)], r"widths \[4, 4\].*here 2. Received: .*\(2, 5\)"),
+        ((2, 3), [(1, 4), (2, 4)], r"here 2. Received: .*\(1, 4\)"),
+        ((2, 3), [(4,), (4,)], r"Received: states of shapes \[\(4,\), \(4,\)\]"),
+    ],
+)
+def test_a_cell_takes_one_step_and_states_that_fit(x, states, words):
+    """Else a sequence is broadcast against the first state, and gives numbers of no meaning."""
+    zeros = [np.zeros(shape, "float32") for shape in (x, *states)]
+    with pytest.raises(ValueError, match=words):
+        rnnkit.LSTMCell(4)(zeros[0], zeros[1:])
+
+
 def test_per_gate_says_which_width_it_needs():
     with pytest.raises(ValueError, match=r"multiple of gates=3. Received: shape=\(4, 8\)"):
         rnnkit.PerGate("zeros", gates=3)((4, 8))

@@ -268,6 +268,11 @@ def test_from_torch_says_what_it_cannot_read():
         convert.to_torch(relu)
 
 
+def test_from_torch_says_how_a_file_is_read():
+    with pytest.raises(ValueError, match=r"Received: 'model.pt'. Example: from_torch\(torch.load"):
+        convert.from_torch("model.pt")
+
+
 def test_from_torch_refuses_a_relu_rnn():
     with pytest.raises(ValueError, match="Received: nonlinearity='relu'"):
         convert.from_torch(torch_module("RNN", nonlinearity="relu"))

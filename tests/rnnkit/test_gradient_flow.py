@@ -275,7 +275,13 @@ def test_the_steps_it_follows_by_itself():
             rnnkit.RNN(rnnkit.GRUCell(1), True),
             (0, 0),
             {"loss": "mse", "steps": [5]},
-            r"steps must be from 0 to 4.*Received: steps=\[5\]",
+            r"steps must be a list of numbers from 0 to 4.*Received: steps=\[5\]",
+        ),
+        (
+            rnnkit.RNN(rnnkit.GRUCell(1), True),
+            (0, 0),
+            {"loss": "mse", "steps": 4},
+            r"steps must be a list.*Received: steps=4. Example: .*\[4\]",
         ),
         (
             rnnkit.RNN(rnnkit.GRUCell(1), True),

@@ -144,6 +144,30 @@ def test_a_stateful_layer_goes_on_where_it_was():
     assert_same(stateful(x[:, :2]), halves[0])
 
 
+@pytest.mark.parametrize("make", [rnnkit.RNN, rnnkit.BiRNN])
+def test_a_stateful_stack_goes_on_where_it_was_and_begins_anew(make):
+    """A stack has a list of states for each cell, a BiRNN those of both directions."""
+    layer = make([rnnkit.LSTMCell(4), rnnkit.GRUCell(3)], stateful=True, return_sequences=True)
+    layer = make.from_config(layer.get_config())
+    first, second = layer(inputs()), layer(inputs())
+    assert not np.allclose(first, second, atol=1e-3)
+    layer.reset_state()
+    assert_same([layer(inputs()), layer(inputs())], [first, second])
+
+
+def test_recurrent_dropout_draws_anew_when_a_stateful_layer_begins_anew():
+    cell = rnnkit.RecurrentDropoutCell(rnnkit.GRUCell(4), 0.5, seed=0)
+    layer = rnnkit.RNN(cell, stateful=True)
+    layer(inputs())
+    masks = [layer.states[-1].numpy()]
+    for _ in range(2):
+        layer.reset_state()
+        masks.append(layer.states[-1].numpy())
+    assert not np.array_equal(masks[0], masks[1])
+    assert not np.array_equal(masks[1], masks[2])
+    assert not layer.states[0].numpy().any()
+
+
 def test_backwards_is_the_reversed_sequence():
     """Keras gives the outputs in the order of processing, the last step's first."""
     cell, x = rnnkit.GRUCell(4), inputs()
@@ -316,6 +340,16 @@ def test_inputs_of_another_rank_are_refused(shape):
         rnnkit.RNN(rnnkit.GRUCell(4))(np.zeros(shape, "float32"))
 
 
+def test_a_layer_that_refused_inputs_takes_the_right_ones():
+    """A cell built for the width of another axis would be spoilt."""
+    layer = rnnkit.RNN(rnnkit.GRUCell(4))
+    with pytest.raises(ValueError, match="rank 3"):
+        layer(inputs()[0])
+    assert layer(inputs()).shape == (BATCH, 4)
+    with pytest.raises(ValueError, match=r"expected axis 2 .* value 5.*\(3, 6, 4\)"):
+        layer(inputs()[..., :4])
+
+
 @pytest.mark.parametrize("widths", [[4], [4, 5], [4, 4, 4], []])
 def test_states_of_other_shapes_are_refused(widths):
     states = [tf.zeros((BATCH, width)) for width in widths]
@@ -345,8 +379,10 @@ def test_sequences_without_a_step_are_refused():
 def test_a_stateful_layer_refuses_another_batch_size():
     layer = rnnkit.RNN(rnnkit.GRUCell(4), stateful=True)
     layer(inputs())
-    with pytest.raises(ValueError, match="Expected batch size: 3"):
+    with pytest.raises(ValueError, match=r"for a batch of 3. Received: .*\(2, 6, 5\). Feed"):
         layer(inputs()[:2])
+    with pytest.raises(ValueError, match=r"must be known. Received: .*None.*Example"):
+        rnnkit.RNN(rnnkit.GRUCell(4), stateful=True)(keras.Input((None, 5)))
 
 
 class Forgetful(rnnkit.VanillaCell):

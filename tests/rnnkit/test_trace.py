@@ -161,10 +161,36 @@ def test_saturation_counts_real_steps_at_each_end():
     assert found == {"f": (1 / 3, 1 / 3), "g": (1 / 3, 0.0)}
 
 
-@pytest.mark.parametrize("cell", [keras.layers.Dense(3), keras.layers.StackedRNNCells([])])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        keras.layers.Dense(3),
+        keras.layers.StackedRNNCells([]),
+        rnnkit.RNN(rnnkit.GRUCell(4)),
+        keras.layers.LSTM(4),
+    ],
+)
 def test_not_a_cell(cell):
-    with pytest.raises(ValueError, match="trace looks into one cell"):
-        rnnkit.trace(cell, np.zeros((2, 3)))
+    with pytest.raises(ValueError, match=r"trace looks into one cell.*Example: trace\(layer.cell"):
+        rnnkit.trace(cell, np.zeros((2, 5, 3)))
+    assert not cell.built
+
+
+def test_zoneout_keeps_its_rate_and_a_share_of_the_rest():
+    """At a rate of one half at least half of c stays, whatever f says."""
+    x = np.random.default_rng(0).normal(size=(2, 5, 3)).astype("float32")
+    cell = rnnkit.ZoneoutCell(rnnkit.LSTMCell(4))
+    found = rnnkit.trace(cell, x)
+    zeros = np.zeros((2, 4), "float32")
+    moved = rnnkit.trace(cell, x[:, 0], [zeros, zeros + 0.01])["c"] - found["c"][:, 0]
+    kept = share_kept(cell, found)
+    np.testing.assert_allclose(moved, 0.01 * kept[:, 0], rtol=1e-3)  # no gate of it sees c
+    np.testing.assert_allclose(kept, 0.5 + 0.5 * found["f"], rtol=1e-6)
+    cell = rnnkit.ZoneoutCell(rnnkit.GRUCell(4), hidden_rate=0.2)
+    found = rnnkit.trace(cell, x)
+    np.testing.assert_allclose(share_kept(cell, found), 0.2 + 0.8 * (1 - found["z"]), rtol=1e-6)
+    plain = rnnkit.ZoneoutCell(rnnkit.VanillaCell(4), hidden_rate=0.3)
+    np.testing.assert_allclose(share_kept(plain, rnnkit.trace(plain, x)), 0.3)
 
 
 def test_wrong_rank():

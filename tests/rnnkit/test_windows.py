@@ -152,11 +152,21 @@ def test_stacked_cells_carry_all_their_states_and_a_file_keeps_them(tmp_path):
         {"every": 4, "steps": 3},
         {"every": 1, "steps": T + 1},
         {"every": 1, "steps": 3, "batch_size": 3},
+        {"every": 1, "steps": 3, "batch_size": 1.0},
+        {"every": 2.5, "steps": 4},
     ],
 )
 def test_sizes_that_do_not_fit_are_told(sizes):
     with pytest.raises(ValueError, match="Received: "):
         windows(X, Y, **sizes)
+
+
+def test_another_batch_size_is_told():
+    """`fit` without batch_size= cuts other batches than `windows` did."""
+    layer = WindowedRNN(cell(), every=2)
+    layer(np.zeros((3, 4, M), "float32"), np.ones(3, "bool"))
+    with pytest.raises(ValueError, match=r"3 rows. Received: .*\(2, 4, .*Example: .*batch_size=3"):
+        layer(np.zeros((2, 4, M), "float32"), np.ones(2, "bool"))
 
 
 def test_an_unknown_batch_size_is_told():

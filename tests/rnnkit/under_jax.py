@@ -13,9 +13,12 @@ needs_jax = pytest.mark.skipif(
 )
 
 
-def run(program: str, *arguments: str) -> None:
-    """Runs a program in double precision, on the processor; it prints "all equal" at its end."""
-    own = {"KERAS_BACKEND": "jax", "JAX_ENABLE_X64": "1", "JAX_PLATFORMS": "cpu"}
+def run(program: str, *arguments: str, double: bool = True) -> None:
+    """Runs a program on the processor; it prints "all equal" at its end.
+
+    JAX knows float64 where `double`; else it is as a user has it who asks for nothing.
+    """
+    own = {"KERAS_BACKEND": "jax", "JAX_ENABLE_X64": str(int(double)), "JAX_PLATFORMS": "cpu"}
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments],
         capture_output=True,
