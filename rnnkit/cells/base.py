@@ -72,8 +72,9 @@ class BaseCell(keras.layers.Layer, abc.ABC):
 
     def _check_shapes(self, inputs: Tensor, states: States) -> None:
         """Shapes that do not fit would be broadcast, to results that nobody asked for."""
-        shape, *shapes = map(shape_of, [inputs, *states])
-        if shape is None or None in shapes:
+        shape = shape_of(inputs)
+        shapes = [known for state in states if (known := shape_of(state)) is not None]
+        if shape is None or len(shapes) < len(states):
             return
         if len(shape) != 2:
             raise ValueError(
@@ -81,7 +82,7 @@ class BaseCell(keras.layers.Layer, abc.ABC):
                 f"shape {shape}. Example: rnnkit.RNN(cell)(x) for sequences."
             )
         expected = [(shape[0], width) for width in self.state_sizes]
-        if not all(map(fits, shapes, expected)):
+        if not all(fits(*pair) for pair in zip(shapes, expected, strict=True)):
             raise ValueError(
                 f"{type(self).__name__} has states of widths {self.state_sizes}, a row for each of "
                 f"its inputs, here {shape[0]}. Received: states of shapes {shapes}. "
