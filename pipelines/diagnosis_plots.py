@@ -80,7 +80,7 @@ def gradients(diagnosis: Diagnosis) -> Figure:
                 axes.set_xlabel("step k")
     if highest > 0:
         for axes in grid.flat:
-            axes.set_ylim(max(lowest, FLOOR) / 3, min(highest, CEILING) * 3)
+            axes.set_ylim(np.clip((lowest, highest), FLOOR, CEILING) * (1 / 3, 3))
     grid[0, 0].set_ylabel("|∂L$_T$/∂h$_k$|, not clipped")
     grid[1, 0].set_ylabel(f"clipped to norm {diagnosis.clip_norm:g}")
     handles = _legend(next(iter(columns.values())))
