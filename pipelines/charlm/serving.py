@@ -36,7 +36,7 @@ def served(model: CharacterModel, vocabulary: Sequence[str]) -> Served:
         ids = lookup(characters(primer).text)
         count = tf.cast(ids.row_lengths(), tf.int32)
         given = tf.cast(ids.to_tensor(UNKNOWN), tf.int32)
-        steps = tf.reduce_max(tf.maximum(length, 0))
+        steps = tf.maximum(tf.reduce_max(length), 1)  # a loop without a step has no texts to stack
         drawn = continue_texts(model, given, count, steps, seed, temperature)
         places = tf.range(steps)[None]
         new = (places >= count[:, None]) & (places < length[:, None])

@@ -28,8 +28,10 @@ def served(model: MusicModel) -> Served:
         return tf.TensorSpec((None,), dtype, name=name)
 
     def continue_piece(primer, primer_length, length, temperature, seed):
-        given = given_primer(primer, primer_length, tf.reduce_max(length))
-        return {"roll": compose(model, given, length, seed, temperature)}
+        longest = tf.reduce_max(length)
+        steps = tf.maximum(longest, 1)  # a loop without a step has no frames to stack
+        given = given_primer(primer, primer_length, steps)
+        return {"roll": compose(model, given, length, seed, temperature)[:, :longest]}
 
     @tf.function(autograph=False)
     def stream(x, seed, step, temperature, **before):

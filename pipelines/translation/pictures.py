@@ -111,7 +111,8 @@ def drawn(
 
 
 def _visible(token: str) -> str:
-    return token.replace(" ", _BLANK) if token.startswith(" ") else token
+    shown = token.replace("$", r"\$")  # which would begin a formula
+    return shown.replace(" ", _BLANK) if token.startswith(" ") else shown
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -83,8 +83,9 @@ def longest_match(words: tf.Tensor, number: tf.keras.layers.Layer, longest: int)
     lengths = tf.range(1, longest + 1)[None, :]
     count = tf.size(unique)
 
-    def unfinished(_, start, *rest):
-        return tf.reduce_any(start < sizes)
+    def unfinished(step, start, *rest):
+        first = step == 0  # also without a word: a graph cannot stack what was never written
+        return tf.logical_or(first, tf.reduce_any(start < sizes))
 
     def cut_one(step, start, found, numbers):
         left = sizes - start

@@ -47,7 +47,7 @@ class Scorer:
             keys = inputs["pair"].numpy()[real].tolist()
             self.translations |= zip(keys, map(bytes.decode, texts.numpy()[real]), strict=True)
             found += keys
-        return math.exp(cost / count), found
+        return math.exp(min(cost / count, 700.0)), found  # more than that has no float
 
     def _work(self, spec: Any) -> Callable[..., Any]:
         """Nats, tokens and translations of a batch: one graph, for batches of every length."""

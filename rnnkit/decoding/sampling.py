@@ -94,7 +94,8 @@ def sample(
             "sample expects logits of rank 2, (batch, V). "
             f"Received: logits of shape {tuple(logits.shape)}. Example: sample(logits[:, -1], ...)."
         )
-    _check_number("temperature", temperature, lambda value: value >= 0, "at least 0", 0.8)
+    finite = lambda value: 0 <= value < float("inf")
+    _check_number("temperature", temperature, finite, "at least 0, and finite", 0.8)
     _check_number("top_k", top_k, lambda k: k >= 1 and k == int(k), "a positive int", 40)
     _check_number("top_p", top_p, lambda p: 0 < p <= 1, "above 0 and at most 1", 0.9)
     logits = exact(logits)

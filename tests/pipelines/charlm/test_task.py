@@ -106,7 +106,7 @@ def test_the_export_writes_what_the_run_writes(run, tmp_path):
     temperatures, seeds = [0.7, 1.0, 0.0], [3, 1, 2]
     wanted = texts_of(run, primers, lengths, temperatures, seeds)
 
-    def ask(rows) -> list[str]:
+    def ask(rows, lengths=lengths) -> list[str]:
         answer = model.signatures["serving_default"](
             primer=tf.constant([primers[k] for k in rows]),
             length=tf.constant([lengths[k] for k in rows]),
@@ -118,6 +118,7 @@ def test_the_export_writes_what_the_run_writes(run, tmp_path):
     assert ask([0, 1, 2]) == wanted
     assert [ask([k])[0] for k in range(3)] == wanted
     assert [len(text) for text in wanted] == lengths
+    assert ask([0, 1, 2], lengths=[-1, 0, 0]) == primers  # nothing is asked for
     seed, text, x = tf.constant(seeds[:1]), primers[0], ""
     held = model.signatures["stream_init"](seed=seed)
     for step in range(lengths[0]):

@@ -43,5 +43,6 @@ def test_two_runs_are_drawn_as_two_curves(tmp_path, monkeypatch):
 def test_a_picture_of_a_very_long_sentence_has_a_size(tmp_path):
     """A pasted page must not take all memory, or be more than the file format allows."""
     path = tmp_path / "look.png"
-    pictures.draw_alignments(np.ones((2, 130)) / 130, ["a"] * 130, ["b"] * 2, path)
+    source = ["a", "$$"] * 65  # between two of these signs Matplotlib reads a formula
+    pictures.draw_alignments(np.ones((2, 130)) / 130, source, ["b"] * 2, path)
     assert int.from_bytes(path.read_bytes()[16:20], "big") == 120 * pictures.LARGEST
