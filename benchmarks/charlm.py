@@ -3,9 +3,10 @@
     python benchmarks/charlm.py --data FILE [--row NAME ...] [--seeds 0]     what runs reach
     python benchmarks/charlm.py --data FILE --min-char-rnn [--windows 4000]  against karpathy's
 
-FILE is a text, tinyshakespeare for the published table. Each row runs `rnnkit train charlm` once a
-seed, in `runs/benchmark-charlm/`, where a finished run is taken as it is. Without FILE it prints
-the commands and measures nothing.
+FILE is a text, tinyshakespeare for the published table. Its last tenth is the test part, the
+hundredth before it validates. Each row runs `rnnkit train charlm` once a seed, in
+`runs/benchmark-charlm/`, where a finished run is taken as it is. Without FILE it prints the
+commands and measures nothing.
 """
 
 from __future__ import annotations
@@ -33,15 +34,27 @@ ROWS = {  # options of `rnnkit train charlm`, besides --data, --run and --seed
 }
 
 
-def command(name: str, data: str, seed: int) -> list[str]:
+def make_parts(data: str) -> None:
+    """Cuts a text in three, by position."""
+    text = Path(data).read_text("utf-8")
+    ends = [0, round(0.89 * len(text)), round(0.9 * len(text)), len(text)]
+    for part, (start, end) in zip(
+        ("train", "valid", "test"), itertools.pairwise(ends), strict=True
+    ):
+        path = RUNS / f"{part}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text[start:end], "utf-8")
+
+
+def command(name: str, seed: int) -> list[str]:
     run = RUNS / f"{name.replace(' ', '-')}-{seed}"
-    words = f"rnnkit train charlm --data {shlex.quote(data)} {ROWS[name]} --seed {seed} --run {run}"
-    return shlex.split(words)
+    data = f"--data {RUNS}/train.txt --valid {RUNS}/valid.txt --test {RUNS}/test.txt"
+    return shlex.split(f"rnnkit train charlm {data} {ROWS[name]} --seed {seed} --run {run}")
 
 
-def measure(name: str, data: str, seed: int) -> dict[str, float]:
+def measure(name: str, seed: int) -> dict[str, float]:
     """Trains, or takes up, one run and returns what the table needs of it."""
-    words = command(name, data, seed)
+    words = command(name, seed)
     subprocess.run([Path(sys.executable).with_name(words[0]), *words[1:]], check=True)
     run = Path(words[-1])
     metrics = json.loads((run / "metrics.json").read_text())
@@ -59,14 +72,15 @@ def measure(name: str, data: str, seed: int) -> dict[str, float]:
 
 def quality(data: str, names: list[str], seeds: list[int]) -> None:
     """A row of the table of scores for each name."""
+    make_parts(data)
     print(
-        "| row | test nll | valid nll | 5-gram | parameters | epochs | minutes | seeds | command |"
+        "| row | test nll | valid nll | 5-gram | parameters | epochs | minutes | seeds | options |"
     )
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for name in names:
-        found = [measure(name, data, seed) for seed in seeds]
+        found = [measure(name, seed) for seed in seeds]
         means = {key: statistics.mean(each[key] for each in found) for key in found[0]}
-        shown = shlex.join(command(name, "FILE", seeds[0])[:-4])
+        shown = ROWS[name] or "none"
         print(
             f"| {name} | {means['test']:.3f} | {means['valid']:.3f} | {means['5-gram']:.2f} "
             f"| {means['parameters']:,.0f} | {means['epochs']:.0f} | {means['minutes']:.1f} "
@@ -288,7 +302,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.data is None:
         for name in arguments.row:
-            print(shlex.join(command(name, "FILE", arguments.seeds[0])))
+            print(shlex.join(command(name, arguments.seeds[0])))
         print("\nGive --data FILE to run these; the measured tables are in charlm.md.")
     elif arguments.min_char_rnn:
         min_char_rnn(arguments.data, arguments.windows)
