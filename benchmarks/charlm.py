@@ -37,7 +37,7 @@ ROWS = {  # options of `rnnkit train charlm`, besides --data, --run and --seed
 def make_parts(data: str) -> None:
     """Cuts a text in three, by position."""
     text = Path(data).read_text("utf-8")
-    ends = [0, round(0.89 * len(text)), round(0.9 * len(text)), len(text)]
+    ends = [0, int(0.89 * len(text)), int(0.9 * len(text)), len(text)]
     for part, (start, end) in zip(
         ("train", "valid", "test"), itertools.pairwise(ends), strict=True
     ):
