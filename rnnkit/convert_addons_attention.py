@@ -5,7 +5,8 @@
     BahdanauAttention(units, normalize)             BahdanauAttention(units, normalize=...)
     LuongAttention(units, scale)                    LuongGeneralAttention(scale=...)
 
-The cell within is Keras's LSTMCell, GRUCell or SimpleRNNCell. All convert exactly.
+The cell within is Keras's LSTMCell, GRUCell or SimpleRNNCell. All convert exactly. The monotonic
+mechanisms of Addons, whose alignments are no softmax, have no counterpart here and are refused.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ def attention_from_addons(
     """Our layer with the weights, and so the outputs, of an AttentionWrapper of TensorFlow Addons.
 
     The defaults of Addons are taken for granted: softmax alignments, inputs and the attention
-    before joined for the cell, the attention as the output.
+    before joined for the cell, the attention as the output. Monotonic mechanisms are known by their
+    `attention_score_bias`, with one exception: a `.weights.h5` file has numbers for names, and the
+    only weight of a `LuongMonotonicAttention` without `scale` stands there as that of a
+    `LuongAttention` with it. A checkpoint tells them apart.
 
     Args:
         source: a `.weights.h5` file, the prefix of a TensorFlow checkpoint, or a mapping from names
@@ -46,7 +50,8 @@ def attention_from_addons(
         A built `RNN` of an `AttentionCell`, to be called with `memory`.
 
     Raises:
-        ValueError: the file holds no such wrapper, or several and nothing says which.
+        ValueError: the file holds no such wrapper, or several and nothing says which; or its
+            mechanism is a monotonic one.
 
     Example:
 
@@ -65,6 +70,13 @@ def attention_from_addons(
     recurrent, kernel = arrays[cell], arrays[f"{wrapper}_cell/kernel"]
     mechanism = _only(arrays, "memory_layer/kernel", attention).removesuffix("memory_layer/kernel")
     own = {n.removeprefix(mechanism): a for n, a in arrays.items() if n.startswith(mechanism)}
+    if "attention_score_bias" in own:
+        raise ValueError(
+            "Expected a mechanism whose alignments are a softmax: BahdanauAttention or "
+            f"LuongAttention. Received: {mechanism.rstrip('/') or 'one'}, a monotonic one (it has "
+            "attention_score_bias), which has no counterpart here. Train the decoder anew, with "
+            "AttentionCell(cell, BahdanauAttention(units), attention_size=...)."
+        )
     n, width, dtype = len(recurrent), own["memory_layer/kernel"].shape[0], str(kernel.dtype)
     output = arrays.get(f"{wrapper}_attention_layers/0/kernel")
     if output is None:  # the context itself is the attention
@@ -136,6 +148,8 @@ def _named(arrays: Arrays) -> Arrays:
         order = ["kernel", "recurrent_kernel", "bias"]
         if f"{place}/memory_layer/vars/0" in arrays:  # a mechanism: v, g, b of one, g of the other
             order = ["attention_v", "attention_g", "attention_b"] if first.ndim else ["attention_g"]
+            if sum(name.startswith(f"{place}/vars/") for name in arrays) % 2 == 0:
+                order.insert(1, "attention_score_bias")  # of a monotonic one, one more
         elif "/_attention_layers/" in f"/{place}/":
             place = f"{place.partition('_attention_layers')[0]}_attention_layers/0"
         if int(number) < len(order):
