@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import itertools
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,7 +42,7 @@ def draw_alignments(
     axes.xaxis.tick_top()
     axes.set(ylabel="translation")
     axes.set_title("source", fontsize="medium")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_by_length(curves: Mapping[str, list[tuple[str, int, float]]], path: Path) -> None:
@@ -63,7 +62,7 @@ def draw_by_length(curves: Mapping[str, list[tuple[str, int, float]]], path: Pat
     axes.grid(alpha=0.3)
     if len(curves) > 1:
         axes.legend()
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def write_by_length(curves: Mapping[str, list[tuple[str, int, float]]], path: Path) -> None:
@@ -89,6 +88,9 @@ def drawn(
 ) -> Iterator[dict[str, Any]]:
     """The answers as they come, each with a picture of its alignments; several get numbers.
 
+    The tokens of a picture are those that the translation's text is cut into; where a search wrote
+    the same text in other pieces, it looked at the source in other steps than the picture's.
+
     Args:
         answers: with `source` and `translation`.
         model, source, target: what translated them.
@@ -113,10 +115,3 @@ def drawn(
 def _visible(token: str) -> str:
     shown = token.replace("$", r"\$")  # which would begin a formula
     return shown.replace(" ", _BLANK) if token.startswith(" ") else shown
-
-
-def _save(figure: Figure, path: Path) -> None:
-    with warnings.catch_warnings():
-        # Scripts that no font here has are drawn as boxes, which a reader sees without being told.
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        save_figure(figure, path)

@@ -75,5 +75,8 @@ class TranslationOptions(Options):
         minimum=1,
     )
     attention: str | None = setting(
-        None, "file, .png, for a picture of where the decoder looked; one a sentence, numbered"
+        None,
+        "file, .png, for a picture of where the decoder looked; one a sentence, numbered. The "
+        "translation's text is cut into tokens anew, which may differ from those that the search "
+        "wrote",
     )

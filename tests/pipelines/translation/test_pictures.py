@@ -18,7 +18,7 @@ def test_two_runs_are_drawn_as_two_curves(tmp_path, monkeypatch):
     task = TranslationTask(TranslationSettings(), {"bleu_tokenizer": "13a"})
     translations = {"sure": lambda text: text, "short": lambda text: text[:7]}
     figures = []
-    monkeypatch.setattr(pictures, "_save", lambda figure, path: figures.append(figure))
+    monkeypatch.setattr(pictures, "save_figure", lambda figure, path: figures.append(figure))
     monkeypatch.setattr(
         TranslationTask, "_written", lambda _, model, records: [model(r.target) for r in records]
     )
