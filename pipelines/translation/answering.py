@@ -37,6 +37,8 @@ def questions(texts: Sequence[str], path: str | None, column: str) -> Iterator[Q
     place = int(column) - 1 if table and column.isdecimal() else 0
     for number, line in enumerate(read_lines(path), 1):
         cells = line.rstrip("\r\n").split("\t") if table else [line]
+        if not line.strip():
+            cells += [""] * (place + 1 - len(cells))
         if place >= len(cells):
             raise UserError(
                 f"{path}:{number}: expected {place + 1} columns with tabs between. "

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import tensorflow as tf
 
-from pipelines.translation.answering import answered
+from pipelines.errors import UserError
+from pipelines.translation.answering import answered, questions
 
 
 def test_the_n_best_are_different_texts():
@@ -17,3 +19,16 @@ def test_the_n_best_are_different_texts():
         (answer,) = answered([{"source": "bird"}], lambda _: found, n_best)
         assert [each["translation"] for each in answer["n_best"]] == expected
         assert answer["n_best"][0]["score"] == answer["score"] == -1.0
+
+
+def test_a_blank_line_of_a_table_stays_one(tmp_path):
+    """Training leaves such a line out; to translate the file must not end there."""
+    path = tmp_path / "in.tsv"
+    path.write_text("x\ta bird\n\n \t\ny\tred\none\n")
+    asked = questions([], str(path), "2")
+    assert [next(asked) for _ in range(4)] == [
+        {"column_1": "x", "source": "a bird"}, {"column_1": "", "source": ""},
+        {"column_1": " ", "source": ""}, {"column_1": "y", "source": "red"},
+    ]  # fmt: skip
+    with pytest.raises(UserError, match=rf"^{path}:5: expected 2 columns .* Received: 1\."):
+        next(asked)
