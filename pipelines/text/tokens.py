@@ -5,7 +5,7 @@ The same functions cut the training data and, inside a SavedModel, what its clie
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -23,6 +23,8 @@ UNSPACED = (
     r"\x{0E00}-\x{0EFF}\x{1000}-\x{109F}\x{1780}-\x{17FF}\x{3005}-\x{3007}\x{3040}-\x{30FF}"
     r"\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}\x{F900}-\x{FAFF}\x{20000}-\x{3FFFF}"
 )
+
+_APART = rf"[{UNSPACED}]\p{{M}}*"
 
 _TOKEN = "|".join(
     (
@@ -85,7 +87,7 @@ def words(texts: tf.Tensor) -> Tokens:
     [[b'It', b'is', b"n't", b'3.5', b'km', b'!']]
     """
     marked = tf.strings.regex_replace(_valid(texts), CUT, " ")
-    marked = tf.strings.regex_replace(marked, rf"[{UNSPACED}]\p{{M}}*", rf"{CUT}\0{CUT}")
+    marked = tf.strings.regex_replace(marked, _APART, rf"{CUT}\0{CUT}")
     marked = tf.strings.regex_replace(marked, _TOKEN, rf"\0{CUT}")
     marked = tf.strings.regex_replace(marked, _CLITIC, rf"\1{CUT}\2{CUT}")
     pieces = tf.strings.split(marked, CUT)  # each a token, with the blanks before it
@@ -110,6 +112,21 @@ def characters(texts: tf.Tensor) -> Tokens:
     found = tf.strings.unicode_split(_valid(texts), "UTF-8")
     end = _running_total(tf.ones_like(found.flat_values, tf.int32), found.row_splits)
     return Tokens(found, found.with_flat_values(end - 1), found.with_flat_values(end))
+
+
+def separated(texts: Sequence[str]) -> list[str]:
+    """Texts with blanks around each character of scripts that put none between words.
+
+    `str.split` then finds words in every script, or what comes nearest to them: whoever counts
+    words or compares texts by them does it here.
+
+    Example:
+
+    >>> [text.split() for text in separated(["Wo ist er?", "我不知道"])]
+    [['Wo', 'ist', 'er?'], ['我', '不', '知', '道']]
+    """
+    marked = tf.strings.regex_replace(tf.constant(list(texts), tf.string), _APART, r" \0 ")
+    return [text.decode() for text in marked.numpy().tolist()]
 
 
 TOKENIZERS: dict[str, Callable[[tf.Tensor], Tokens]] = {"word": words, "char": characters}

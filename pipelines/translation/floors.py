@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.errors import require
+from pipelines.text.tokens import separated
 from pipelines.translation.pairs import Pair
 
 QUERIES = 256  # sources that are compared with the memory at a time
@@ -26,7 +27,8 @@ def look_up(memory: dict[str, np.ndarray], sources: Sequence[str]) -> list[str]:
     """The remembered translation of the most similar remembered source.
 
     Similarity is the cosine of bags of words, rare words weighing more (tf-idf): what a translator
-    finds in a translation memory. Of equally similar ones the first counts.
+    finds in a translation memory. Of equally similar ones the first counts. Of scripts without
+    blanks between words, each character is one.
 
     Raises:
         UserError: scikit-learn is not installed.
@@ -35,10 +37,10 @@ def look_up(memory: dict[str, np.ndarray], sources: Sequence[str]) -> list[str]:
     known, translations = _unpacked(memory, "source"), _unpacked(memory, "target")
     vectorizer = text.TfidfVectorizer(token_pattern=_WORD, dtype=np.float32)
     try:
-        there = vectorizer.fit_transform(known).T.tocsr()
+        there = vectorizer.fit_transform(separated(known)).T.tocsr()
     except ValueError:  # not a single word in all sentences
         return [translations[0]] * len(sources)
-    asked = vectorizer.transform(sources)
+    asked = vectorizer.transform(separated(sources))
     best: list[int] = []
     for k in range(0, len(sources), QUERIES):
         similar: Any = asked[k : k + QUERIES] @ there

@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras import ops
 
 from pipelines.errors import require
-from pipelines.text.tokens import UNSPACED
+from pipelines.text.tokens import UNSPACED, separated
 
 Tensor = Any
 LENGTHS = (4, 8, 12, 16, 20, 30, 40)  # the longest source of each bar of BLEU by length
@@ -113,9 +113,12 @@ def signatures(tokenizer: str) -> dict[str, str]:
 def bleu_by_length(
     sources: Sequence[str], translations: Sequence[str], references: Sequence[str], tokenizer: str
 ) -> list[tuple[str, int, float]]:
-    """Words of the source, number of sentences, BLEU: a row for each range that has sentences."""
+    """Words of the source, number of sentences, BLEU: a row for each range that has sentences.
+
+    Where a script puts no blanks between words, its characters are counted.
+    """
     bleu, _ = _metrics(tokenizer)
-    lengths = np.array([len(source.split()) for source in sources])
+    lengths = np.array([len(source.split()) for source in separated(sources)])
     rows = []
     for low, high in zip((0, *LENGTHS), (*LENGTHS, 10**9), strict=True):
         chosen = np.flatnonzero((lengths > low) & (lengths <= high)).tolist()

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from pipelines.errors import UserError
 from pipelines.task import Answering, Comparable, Reading, Served, Task, Tensors, Typed
+from pipelines.text.tokens import separated
 from pipelines.text.vocabulary import fingerprint
 from pipelines.translation import answering, floors, pictures, scores, serving
 from pipelines.translation.language import START, Language, learn_language
@@ -70,7 +71,7 @@ class TranslationTask(Task[Pair, TranslationSettings], Answering, Comparable[Pai
             **{
                 f"words a {side}": f"{np.mean(lengths):.1f} (at most {max(lengths)})"
                 for side, texts in (("source", sources), ("target", targets))
-                for lengths in [[len(text.split()) for text in texts]]
+                for lengths in [[len(text.split()) for text in separated(texts)]]
             },
             "different characters": " and ".join(
                 str(len(set().union(*texts))) for texts in (sources, targets)

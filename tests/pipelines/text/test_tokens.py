@@ -8,7 +8,7 @@ import unicodedata
 import pytest
 import tensorflow as tf
 
-from pipelines.text.tokens import TOKENIZERS, characters, lower, words
+from pipelines.text.tokens import TOKENIZERS, characters, lower, separated, words
 
 JOINERS = "'’-‐‑\u00ad\u200c\u200d"
 CLITICS = ("'s", "'m", "'d", "'re", "'ve", "'ll")
@@ -236,3 +236,13 @@ def test_lower_case_of_every_script():
     found = [[token.decode() for token in row] for row in lower(tokens).to_list()]
     assert found[0] == ["été", "жук"]
     assert found[2][0] in ("σασ", "σας")
+
+
+def test_split_finds_words_in_every_script():
+    """Without it a Chinese sentence has one word, and no two sentences share any."""
+    texts = ["Wo  ist er?", "我不知道。", "ไป กิน", "猫とdog です", ""]
+    assert [text.split() for text in separated(texts)] == [
+        ["Wo", "ist", "er?"], list("我不知道。"), ["ไ", "ป", "กิ", "น"],
+        ["猫", "と", "dog", "で", "す"], [],
+    ]  # fmt: skip
+    assert separated([]) == []

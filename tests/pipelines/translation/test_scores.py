@@ -79,6 +79,13 @@ def test_bleu_by_length_counts_every_sentence_once():
     assert all(bleu == pytest.approx(100) for *_, bleu in rows)
 
 
+def test_the_length_of_a_source_without_blanks_is_its_characters():
+    """With one word a sentence the picture of the fixed vector's limit is a single point."""
+    sources = ["我" * n for n in (3, 6, 50)]
+    rows = scores.bleu_by_length(sources, sources, sources, "char")
+    assert [row[:2] for row in rows] == [("1 to 4", 1), ("5 to 8", 1), ("over 40", 1)]
+
+
 def test_the_memory_finds_the_most_similar_sentence():
     pairs = [
         Pair("1", "where is the station", "wo ist der Bahnhof"),
@@ -91,6 +98,14 @@ def test_the_memory_finds_the_most_similar_sentence():
     found = floors.look_up(memory, asked)
     assert found[:3] == [pairs[1].target, pairs[2].target, pairs[2].target]
     assert found[3] == pairs[0].target  # nothing similar: the first
+
+
+def test_the_memory_knows_sentences_of_scripts_without_blanks_again():
+    """A floor that can find no Chinese sentence flatters every model."""
+    known = {"车站在哪里": "Where is the station?", "我的狗在这里": "My dog is here."}
+    memory = floors.remember([Pair(source, source, target) for source, target in known.items()])
+    found = floors.look_up(memory, ["你的狗在哪", "汽车站呢"])
+    assert found == ["My dog is here.", "Where is the station?"]
 
 
 def test_the_memory_of_sentences_without_words():

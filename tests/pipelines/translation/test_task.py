@@ -224,6 +224,14 @@ def test_it_learns_to_translate_words():
     assert task.scores(model, batches.once(boundaries))["bleu"] > 80
 
 
+def test_the_words_of_a_side_are_counted_in_every_script():
+    """`rnnkit check` says how long sentences are; one word each would say nothing."""
+    pairs = [Pair("1", "我不知道", "I do not know"), Pair("2", "是的", "yes")]
+    found = TranslationTask(TranslationSettings()).describe(pairs)
+    assert found["words a source"] == "3.0 (at most 4)"
+    assert found["words a target"] == "2.5 (at most 4)"
+
+
 # --- answers --------------------------------------------------------------------------------------
 
 
