@@ -49,6 +49,25 @@ def prepared_builder(source: str) -> Any:
     return builder
 
 
+def decoded(text: bytes, place: str) -> str:
+    """A text of a row.
+
+    Args:
+        text: its bytes.
+        place: of the row, for the message.
+
+    Raises:
+        UserError: it is not UTF-8.
+    """
+    try:
+        return text.decode()
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{place}: expected UTF-8. Received: byte 0x{text[error.start]:02x} (byte "
+            f"{error.start} of the text). Build the data set anew from texts in UTF-8."
+        ) from None
+
+
 def network(url: str = HOST) -> bool:
     """Whether a host answers within `PATIENCE` seconds, through a proxy if one is set."""
     answers: list[bool] = []

@@ -20,7 +20,7 @@ def read_source(source: str | None) -> Reading[Text]:
             "text", whose own parts are kept; None: the texts that Python's `help()` shows.
 
     Raises:
-        UserError: there is no text, or it is not UTF-8 (with the line and the byte).
+        UserError: there is no text, or it is not UTF-8 (with the line or the row, and the byte).
     """
     if source is None:
         characters = documentation_topics()
@@ -52,19 +52,26 @@ def documentation_topics() -> str:
 
 
 def _data_set(source: str) -> Reading[Text]:
-    from pipelines.tfds import prepared_builder
+    import tensorflow as tf
+
+    from pipelines.tfds import decoded, prepared_builder
 
     builder = prepared_builder(source)
-    if "text" not in (builder.info.features or {}):
+    features = dict(builder.info.features or {})
+    spec = features["text"].get_tensor_spec() if "text" in features else None
+    if not (isinstance(spec, tf.TensorSpec) and spec.dtype == tf.string and spec.shape.rank == 0):
+        kinds = [f"{name} ({type(feature).__name__})" for name, feature in features.items()]
         raise UserError(
-            f"{source}: expected a data set with the feature text. Received: "
-            f"{', '.join(builder.info.features or {}) or 'none'}. Example: tfds:tiny_shakespeare."
+            f"{source}: expected a data set with the feature text, a string a row. Received: "
+            f"{', '.join(kinds) or 'none'}. Example: tfds:tiny_shakespeare."
         )
     names = {"train": "train", "validation": "valid", "test": "test"}
     parts = {}
     for split in builder.info.splits:
         rows = builder.as_dataset(split=split).as_numpy_iterator()
-        parts[names.get(split, split)] = "\n".join(row["text"].decode() for row in rows)
+        parts[names.get(split, split)] = "\n".join(
+            decoded(row["text"], f"{source}, split {split}, row {k}") for k, row in enumerate(rows)
+        )
     kept = {part: text for part, text in parts.items() if part in names.values() and text}
     if "train" not in kept:
         raise UserError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipelines.errors import UserError
-from pipelines.tfds import prepared_builder
+from pipelines.tfds import decoded, prepared_builder
 
 _PARTS = {"train": "train", "validation": "valid", "test": "test"}
 
@@ -18,7 +18,7 @@ def read_tfds(name: str, source: str, target: str) -> dict[str, list[tuple[str, 
         source, target: keys of its two texts. Empty: the data set's own order of them.
 
     Raises:
-        UserError: the data set is not there, or has no such two texts.
+        UserError: the data set is not there, has no such two texts, or one is not UTF-8.
     """
     import tensorflow_datasets as tfds
 
@@ -39,10 +39,11 @@ def read_tfds(name: str, source: str, target: str) -> dict[str, list[tuple[str, 
     found: dict[str, list[tuple[str, str, str]]] = {}
     for split in splits if named else builder.info.splits:
         rows = tfds.as_numpy(builder.as_dataset(split=split, shuffle_files=False))
-        found.setdefault(_PARTS[split] if named else "all", []).extend(
-            (f"{name} {split} {k}", row[first].decode(), row[second].decode())
-            for k, row in enumerate(rows)
-        )
+        pairs = found.setdefault(_PARTS[split] if named else "all", [])
+        for k, row in enumerate(rows):
+            place = f"{name}, split {split}, row {k}"
+            both = decoded(row[first], place), decoded(row[second], place)
+            pairs.append((f"{name} {split} {k}", *both))
     return found
 
 

@@ -119,6 +119,18 @@ def test_pairs_of_tfds(tmp_path, monkeypatch):
         read_pairs("tfds:phrases", source="fr")
 
 
+def test_a_row_of_a_data_set_that_is_not_utf8_is_told_by_its_place(monkeypatch):
+    features = tfds.features.Translation(languages=("de", "en"))
+    rows = tf.data.Dataset.from_tensor_slices({"de": ["ja", b"T\xfcr"], "en": ["yes", "door"]})
+    info = SimpleNamespace(features=features, supervised_keys=None, splits={"train": None})
+    builder = SimpleNamespace(info=info, as_dataset=lambda split, shuffle_files: rows)
+    monkeypatch.setattr(tfds_pairs, "prepared_builder", lambda name: builder)
+    with pytest.raises(UserError) as caught:
+        read_pairs("tfds:phrases")
+    message = "tfds:phrases, split train, row 1: expected UTF-8. Received: byte 0xfc (byte 1 of "
+    assert str(caught.value).startswith(message)
+
+
 def test_a_data_set_without_two_texts_is_refused(monkeypatch):
     features = tfds.features.FeaturesDict({"text": tfds.features.Text(), "label": tf.int64})
     builder = SimpleNamespace(info=SimpleNamespace(features=features, supervised_keys=None))
