@@ -23,9 +23,9 @@ def step():
     )
 
 
-def log_p(step, h, sequence):
+def log_p(step, state, sequence):
     """log p of some tokens, one at a time."""
-    state, before, total = [h], START, 0.0
+    before, total = START, 0.0
     for token in sequence:
         logits, state = step(tf.constant([before]), state)
         total += float(tf.nn.log_softmax(logits)[0, token])
@@ -97,7 +97,7 @@ def test_the_best_are_sorted_distinct_and_have_the_probability_of_their_tokens(s
         texts = [trimmed(found.tokens[row, k], lengths[k], 8) for k in range(6)]
         assert len(set(texts)) == 6
         for k, text in enumerate(texts):
-            total = log_p(step, H[row : row + 1], text)
+            total = log_p(step, [H[row : row + 1]], text)
             np.testing.assert_allclose(found.log_probabilities[row, k], total, atol=1e-5)
             np.testing.assert_allclose(scores[k], total / ((5 + len(text)) / 6) ** 0.6, atol=1e-5)
 
@@ -223,10 +223,19 @@ def test_any_nest_of_states_goes_with_its_hypothesis():
 def test_a_stack_of_keras_cells_is_searched(step):
     """Somebody's cells, nested states and all."""
     cell = keras.layers.StackedRNNCells([keras.layers.LSTMCell(4), keras.layers.GRUCell(3)])
-    own = step_of_cell(cell, keras.layers.Embedding(V, 5), keras.layers.Dense(V))
-    state = cell.get_initial_state(batch_size=2)
-    found = beam_search(own, state, START, END, 3, max_length=5)
-    assert found.tokens.shape == (2, 1, 5)
+    wide = keras.initializers.RandomNormal(stddev=1.5, seed=2)
+    embedding = keras.layers.Embedding(V, 5, embeddings_initializer=wide)
+    own = step_of_cell(cell, embedding, keras.layers.Dense(V, kernel_initializer=wide))
+    draw = lambda zeros: tf.random.stateless_normal(zeros.shape, [7, zeros.shape[1]])
+    state = keras.tree.map_structure(draw, cell.get_initial_state(batch_size=2))
+    found = beam_search(own, state, START, END, 3, max_length=5, n_best=3)
+    assert found.tokens.shape == (2, 3, 5)
+    for row in range(2):
+        alone = keras.tree.map_structure(lambda a, k=row: a[k : k + 1], state)
+        for k in range(3):
+            text = trimmed(found.tokens[row, k], int(found.lengths[row, k]), 5)
+            total = log_p(own, alone, text)
+            np.testing.assert_allclose(found.log_probabilities[row, k], total, atol=1e-5)
 
 
 def test_sizes_may_be_numbers_of_numpy(step):
