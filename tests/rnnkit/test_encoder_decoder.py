@@ -49,6 +49,7 @@ NETS = {
         feed_summary=True,
         dropout=0.2,
         scheduled_sampling=keras.optimizers.schedules.PolynomialDecay(0.5, 10, 1.0),
+        seed=3,
     ),
 }
 
