@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipelines.errors import UserError
+
 
 def to_json(value: Any) -> str:
     """One line of strict JSON: NumPy numbers become numbers, NaN and infinities become null."""
@@ -34,15 +36,24 @@ def write_lines(answers: Iterable[dict[str, Any]], path: Path) -> None:
 
 
 def write_csv(answers: Iterable[dict[str, Any]], path: Path, delimiter: str = ",") -> None:
-    """A column a key of the first answer; what is no text or number is written as JSON."""
+    """A column a key of the first answer; what is no text or number is written as JSON.
+
+    Raises:
+        UserError: a later answer has a key that the first has not.
+    """
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = None
-        for answer in answers:
+        for number, answer in enumerate(answers, 1):
             if writer is None:
                 writer = csv.DictWriter(
                     file, list(answer), delimiter=delimiter, lineterminator="\n", restval=""
                 )
                 writer.writeheader()
+            if beyond := answer.keys() - set(writer.fieldnames):
+                raise UserError(
+                    f"{path}: answer {number} has {', '.join(sorted(beyond))}, for which the first "
+                    "one makes no column. Write a .jsonl file, where each answer has its own keys."
+                )
             writer.writerow({key: _cell(value) for key, value in answer.items()})
 
 

@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 from pipelines.errors import UserError
 from pipelines.ner.reading import Tagged
 from pipelines.ner.sentences import Sentence
-from pipelines.tfds import prepared_builder
+from pipelines.tfds import decoded, prepared_builder
 
 SPLITS = {"train": "train", "validation": "valid", "valid": "valid", "dev": "valid", "test": "test"}
 USUAL = ("ner", "ner_tags", "tags")  # names of the feature where there are several
@@ -33,10 +33,10 @@ def read_dataset(source: str, tag_column: str = "") -> Iterator[Tagged]:
     for split in builder.info.splits:
         examples = builder.as_dataset(split=split, shuffle_files=False)
         for number, example in enumerate(tfds.as_numpy(examples)):
-            texts = tuple(text.decode() for text in example[tokens])
+            place = f"{source}:{split}[{number}]"
+            texts = tuple(decoded(text, place) for text in example[tokens])
             if not texts:
                 continue
-            place = f"{source}:{split}[{number}]"
             yield Tagged(
                 SPLITS.get(split, split if len(builder.info.splits) > 1 else "all"),
                 texts,
