@@ -9,7 +9,8 @@ from pipelines.settings import Options, Settings, setting
 
 @dataclass(frozen=True, kw_only=True)
 class TranslationSettings(Settings):
-    """Defaults for pairs of short sentences on two cores (`benchmarks/translation.md`)."""
+    """Defaults for pairs of short sentences on two cores (`benchmarks/translation.md`, where a step
+    size that falls brought more than anything else)."""
 
     inherited = frozenset({"tokens"})
 
@@ -26,6 +27,9 @@ class TranslationSettings(Settings):
     )
     batch_size: int = setting(64, "pairs a batch", minimum=1)
     learning_rate: float = setting(2e-3, "step size of Adam at the start", above=0)
+    decay: float = setting(
+        0.8, "factor of the step size from an epoch to the next", above=0, maximum=1
+    )
     embedding: int = setting(192, "width of the vector of each token", minimum=1)
     attention: str = setting(
         "bahdanau",
