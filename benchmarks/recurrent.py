@@ -7,7 +7,8 @@ runs: other work on the machine slows both alike. Each side runs as a plain grap
 its faster form counts. A step is the forward pass, the gradients of inputs and weights, no update.
 
 Without options, as `make bench` runs it: four shapes that people train with, in some minutes.
-With --full: units 64 to 1024, batch 1 to 256, time 50 to 8192, and min_gru from 512 to 8192 steps.
+With --full: units 64 to 1024, batch 1 to 256, time 50 to 8192, and min_gru from 512 to 8192 steps;
+the tables it printed are in recurrent.md.
 """
 
 from __future__ import annotations
@@ -241,7 +242,9 @@ def by_length(lengths: list[int], options: argparse.Namespace) -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--full", action="store_true", help="all shapes, and min_gru by length (about half an hour)"
+        "--full",
+        action="store_true",
+        help="all shapes, and min_gru by length (a quarter of an hour)",
     )
     parser.add_argument("--cpu-time", action="store_true", help="time of the process, not the wall")
     parser.add_argument("--seconds", type=float, default=10.0, help="a row (default 10)")
