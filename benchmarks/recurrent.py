@@ -244,7 +244,7 @@ def main() -> None:
     parser.add_argument(
         "--full",
         action="store_true",
-        help="all shapes, and min_gru by length (a quarter of an hour)",
+        help="all shapes, and min_gru by length (16 minutes)",
     )
     parser.add_argument("--cpu-time", action="store_true", help="time of the process, not the wall")
     parser.add_argument("--seconds", type=float, default=10.0, help="a row (default 10)")
