@@ -50,9 +50,7 @@ def _row(task: str, cell: str) -> Row:
 def _epochs(task: str, cell: str) -> int:
     if cell in PLAIN:
         return 10
-    if task == "copy" and cell == "peephole_lstm":
-        return 30
-    return 15
+    return {"copy-peephole_lstm": 30, "copy-layer_norm_lstm": 20}.get(f"{task}-{cell}", 15)
 
 
 ROWS = {f"{task}-{cell}": _row(task, cell) for task in ("adding", "copy") for cell in OURS}
