@@ -25,7 +25,14 @@ from rnnkit import CELLS
 RUNS = Path("runs/benchmark-memory")
 TABLE = Path(__file__).with_name("memory.md")
 OURS = [name for name in CELLS if not name.startswith("keras_")]
-FULL = {"adding-gru", "adding-min_gru", "copy-lstm", "copy-gru", "copy-min_gru"}  # their defaults
+FULL = {
+    "adding-gru",
+    "adding-min_gru",
+    "copy-lstm",
+    "copy-gru",
+    "copy-min_gru",
+    "copy-mgu",
+}  # their defaults
 PLAIN = {"vanilla", "output_recurrent"}  # which cannot learn it
 STACKED = {"indrnn", "min_gru", "min_lstm"}  # units that see each other only in the layer above
 
