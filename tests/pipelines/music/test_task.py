@@ -130,6 +130,23 @@ def written(path, notes):
     return str(path)
 
 
+def test_a_piece_of_no_steps_is_served(task, model):
+    """Beside longer ones and alone: what a client asks for must not hang on its neighbours."""
+    endpoint = task.served(model).endpoints["serving_default"]
+    graph = tf.function(endpoint.function, autograph=False)
+    serve = graph.get_concrete_function(**endpoint.inputs)  # of any batch, as it is exported
+    given = {
+        "primer": tf.zeros((2, 4, 88), tf.uint8),
+        "primer_length": tf.constant([4, 0]),
+        "temperature": tf.ones(2),
+        "seed": tf.constant([1, 2]),
+    }
+    for lengths in ([0, 6], [0, 0]):
+        roll = serve(length=tf.constant(lengths), **given)["roll"].numpy()
+        assert roll.shape == (2, max(lengths), 88)
+        assert not roll[0].any()
+
+
 def test_generate_keeps_the_primer(task, model, tmp_path):
     primer = written(tmp_path / "primer.mid", [(0, 1, 60), (0, 1, 64), (1, 2, 62)])
     (music,) = task.generate(model, GenerateRequest(length=9, primer=primer))
