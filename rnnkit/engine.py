@@ -23,10 +23,12 @@ Both loops are themselves differentiable: second derivatives are those of autodi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 from keras import ops
+from keras.src.backend import AutocastScope
 
 from rnnkit.cells.base import Cell, States, Tensor, accepted
 from rnnkit.cells.weights import USES, Watcher, watched_by
@@ -61,23 +63,23 @@ def run_over_time(
     Returns:
         `(outputs, last output, last states)`; outputs are (time, batch, n), None unless `sequence`.
     """
-    shape = ops.shape(inputs)
-    flat = ops.reshape(inputs, (-1, shape[-1]))  # a product of rank 2 has the fast gradient
-    projected = cell.project(flat, **accepted(cell.project, training=training))
-    projected = ops.reshape(projected, (*shape[:2], projected.shape[-1]))
+    step = Step(cell, training)
     if truncate is None and hasattr(cell, "over_time"):  # it is parallel over time by itself
-        outputs, last = cell.over_time(projected, states, mask)
+        outputs, last = cell.over_time(step.project(inputs), states, mask)
         outputs, output = _from_zero(outputs, last[0], mask)
         return outputs, output, last
     weights = [variable.value for variable in cell.variables]
-    step = Step(cell, training)
-    step.try_out(projected[0], states, weights)
+    in_chunks = training and engine.in_chunks() and not step.projection_draws(inputs[0], weights)
+    if not in_chunks:
+        inputs = step.project(inputs)
+    projected = step.project(inputs[0], weights) if in_chunks else inputs[0]
+    step.try_out(projected, states, weights)
     if step.has_side_effects:
         return None
     if step.output_rides:
-        states = [*states, ops.zeros((shape[1], step.output_size), dtype=projected.dtype)]
-    outputs, last = engine.unroll(
-        step, projected, mask, states, weights, truncate=truncate, sequence=sequence
+        states = [*states, ops.zeros((ops.shape(inputs)[1], step.output_size), projected.dtype)]
+    outputs, last = (engine.unroll_in_chunks if in_chunks else engine.unroll)(
+        step, inputs, mask, states, weights, truncate=truncate, sequence=sequence
     )
     output = last[step.output]
     if not step.output_rides:
@@ -110,6 +112,20 @@ class Step:
         self.cell = cell
         self.variables = list(cell.variables)
         self.options = accepted(cell.step, training=training)
+        self.options_of_project = accepted(cell.project, training=training)
+
+    def project(self, inputs: Tensor, weights: list[Tensor] | None = None) -> Tensor:
+        """x -> p, (..., m) -> (..., width), with `weights` in place of the variables if given."""
+        shape = ops.shape(inputs)
+        flat = ops.reshape(inputs, (-1, shape[-1]))  # a product of rank 2 has the fast gradient
+        project = lambda: self.cell.project(flat, **self.options_of_project)
+        projected = project() if weights is None else self._stateless(weights, project)[0]
+        return ops.reshape(projected, (*shape[:-1], projected.shape[-1]))
+
+    def projection_draws(self, inputs: Tensor, weights: list[Tensor]) -> bool:
+        """Whether `project` changes variables, so that projecting again would draw other noise."""
+        project = lambda: self.cell.project(inputs, **self.options_of_project)
+        return self._stateless(weights, project)[1]
 
     def try_out(self, projected: Tensor, states: States, weights: list[Tensor]) -> None:
         """Learns from one step, whose values nobody reads, what every step does."""
@@ -137,12 +153,20 @@ class Step:
         return [*new, output] if self.output_rides else new
 
     def _run(self, projected, states, weights, watcher):
+        with watched_by(watcher):
+            (output, new), changed = self._stateless(
+                weights, lambda: self.cell.step(projected, list(states), **self.options)
+            )
+        return *_like(output, list(new), states), changed
+
+    def _stateless(self, weights: list[Tensor], function: Callable[[], Any]) -> tuple[Any, bool]:
+        """What a function of the cell gives with these weights, and whether it changed any."""
         scope = keras.StatelessScope(list(zip(self.variables, weights, strict=True)))
         before = dict(scope.state_mapping)
-        with scope, watched_by(watcher):
-            output, new = self.cell.step(projected, list(states), **self.options)
-        changed = any(scope.state_mapping[key] is not value for key, value in before.items())
-        return *_like(output, list(new), states), changed
+        # Layers compute in their own precision within `call`; the loop backwards runs after it.
+        with scope, AutocastScope(self.cell.compute_dtype):
+            result = function()
+        return result, any(scope.state_mapping[k] is not value for k, value in before.items())
 
     def place(self, weight: Any) -> int | None:
         """Where among `variables` a weight stands; None for what a cell made of its weights."""

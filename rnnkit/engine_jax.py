@@ -14,6 +14,11 @@ from rnnkit.engine import Step
 from rnnkit.engine_plan import Gradients, Plan, Seen, covers, where_real
 
 
+def in_chunks() -> bool:
+    """Whether training goes over a sequence in chunks here: XLA has no use for them."""
+    return False
+
+
 def unroll(
     step: Step,
     projected: Tensor,

@@ -11,13 +11,13 @@ BATCH, STEPS, INPUTS = 3, 7, 5
 MASK = np.array([[1, 0, 1, 1, 0, 1, 0], [0, 0, 1, 1, 1, 1, 1], [0] * 7], "bool")
 
 
-def unrolled(cell, x, states, mask=None, truncate=None):
+def unrolled(cell, x, states, mask=None, truncate=None, training=None):
     """The plain loop, written out: `(outputs, states)`."""
     steps, ys, y = x.shape[1], [], 0.0
     for t in range(steps):
         if truncate and t and (steps - t) % truncate == 0:
             states, y = [ops.stop_gradient(s) for s in states], ops.stop_gradient(y)
-        new_y, new = cell(x[:, t], states)
+        new_y, new = cell(x[:, t], states, training=training)
         if mask is not None:
             real = mask[:, t, None]
             new_y = ops.where(real, new_y, y)
@@ -63,16 +63,17 @@ def layer_of(cell, **options):
     return rnnkit.RNN(cell, **{"return_sequences": True, "return_state": True, **options})
 
 
-def compare(cell, mask=None, mode="graph", **options):
+def compare(cell, mask=None, mode="graph", training=None, **options):
     """The layer against autodiff of the plain loop."""
     x, states = sample(cell)
     layer = layer_of(cell, **options)
     truncate = options.get("truncate_gradient")
     mask = None if mask is None else tf.constant(mask)
-    found = with_gradients(lambda x, s: layer(x, initial_state=s, mask=mask), cell, x, states, mode)
+    ours = lambda x, s: layer(x, initial_state=s, mask=mask, training=training)
+    found = with_gradients(ours, cell, x, states, mode)
 
     def plain(x, states):
-        ys, last = unrolled(cell, x, states, mask, truncate)
+        ys, last = unrolled(cell, x, states, mask, truncate, training)
         return [ys if layer.return_sequences else ys[:, -1], *last]
 
     assert_same(found, with_gradients(plain, cell, x, states))

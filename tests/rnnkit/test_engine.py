@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 import rnnkit
-from rnnkit import engine, engine_tensorflow
+from rnnkit import engine, engine_tensorflow_loops
 from tests import zoo
 from tests.rnnkit.by_autodiff import (
     BATCH,
@@ -117,7 +117,7 @@ def test_no_cell_adds_up_weight_gradients_in_the_loop(name):
     step.try_out(projected, states, weights)
     if step.output_rides:
         states.append(tf.zeros((BATCH, step.output_size), "float64"))
-    plan = engine_tensorflow._plan(step, projected, states, weights)
+    plan = engine_tensorflow_loops.plan_of(step, projected, states, weights)
     assert plan.direct == []
     assert (plan.folded is not None) == (name in FOLDED)
 
