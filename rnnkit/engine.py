@@ -27,6 +27,7 @@ Both loops are themselves differentiable: second derivatives are those of autodi
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
@@ -72,22 +73,29 @@ def run_over_time(
         outputs, output = _from_zero(outputs, last[0], mask)
         return outputs, output, last
     weights = [variable.value for variable in cell.variables]
-    in_chunks = training and engine.in_chunks() and not step.projection_draws(inputs[0], weights)
-    if not in_chunks:
-        inputs = step.project(inputs)
-    projected = step.project(inputs[0], weights) if in_chunks else inputs[0]
+    in_chunks = training and engine.in_chunks()
+    project: Callable[[Tensor, list[Tensor]], Tensor] = step.project
+    if not in_chunks or step.projection_draws(inputs[0], weights):
+        inputs, project = step.project(inputs), _projected
+    projected = project(inputs[0], weights)
     step.try_out(projected, states, weights)
     if step.has_side_effects:
         return None
     if step.output_rides:
         states = [*states, ops.zeros((ops.shape(inputs)[1], step.output_size), projected.dtype)]
-    outputs, last = (engine.unroll_in_chunks if in_chunks else engine.unroll)(
+    unroll = partial(engine.unroll_in_chunks, project) if in_chunks else engine.unroll
+    outputs, last = unroll(
         step, inputs, mask, states, weights, truncate=truncate, sequence=sequence
     )
     output = last[step.output]
     if not step.output_rides:
         outputs, output = _from_zero(outputs, output, mask)
     return outputs, output, last[: len(states) - step.output_rides]
+
+
+def _projected(inputs: Tensor, weights: list[Tensor]) -> Tensor:
+    """In place of `Step.project`, for what is projected already."""
+    return inputs
 
 
 def _from_zero(outputs: Tensor | None, last: Tensor, mask: Tensor | None):

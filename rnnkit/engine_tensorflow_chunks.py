@@ -10,6 +10,7 @@ which its weight gradients are made, large products still, while the loop is at 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -55,7 +56,11 @@ class Chunks:
         )
 
 
+Projection = Callable[[Tensor, list[Tensor]], Tensor]
+
+
 def unroll_in_chunks(
+    project: Projection,
     step: Step,
     inputs: Tensor,
     mask: Tensor | None,
@@ -65,21 +70,24 @@ def unroll_in_chunks(
     truncate: int | None,
     sequence: bool,
 ) -> tuple[Tensor | None, States]:
-    """`engine_tensorflow.unroll` of inputs that are not yet projected, (time, batch, m)."""
+    """`engine_tensorflow.unroll` of inputs, (time, batch, m), that `project` is to project.
+
+    It is called with some steps and the weights, and on the way back once more.
+    """
     weights = [tf.convert_to_tensor(weight) for weight in weights]
     chunks = Chunks.of(inputs)
-    projected = step.project(inputs[0], weights)
+    projected = project(inputs[0], weights)
     plan = plan_of(step, projected, states, weights)
     learnt = sorted(
         {*plan.direct, *(use.weight for use in plan.uses)}
-        | _vjp_of_project(step, inputs[0], weights, tf.ones_like(projected))[1].keys()
+        | _vjp(project, inputs[0], weights, tf.ones_like(projected))[1].keys()
     )
     varying = [i for i, same in enumerate(step.constant) if not same]
 
     @tf.custom_gradient
     def run(inputs: Tensor, *_: Tensor):
         def go_on(k, states, starts, histories, memories, projections):
-            p = step.project(chunks.part(inputs, k), weights)
+            p = project(chunks.part(inputs, k), weights)
             starts = [a.write(k, states[i]) for a, i in zip(starts, varying, strict=True)]
             past, states = forward(step, plan, p, chunks.part(mask, k), states, weights)
             kept = [past.history[i] for i in varying]
@@ -120,7 +128,7 @@ def unroll_in_chunks(
                     d_states,
                     cuts(truncate, chunks.steps, chunks.first(k)),
                 )
-                d_x, of_project = _vjp_of_project(step, chunks.part(inputs, k), weights, d_p)
+                d_x, of_project = _vjp(project, chunks.part(inputs, k), weights, d_p)
                 for i, d in of_project.items():
                     found[i] = found[i] + d if i in found else d
                 d_weights = [
@@ -155,14 +163,14 @@ def unroll_in_chunks(
     return tf.ensure_shape(outputs, (inputs.shape[0], *outputs.shape[1:])), last
 
 
-def _vjp_of_project(
-    step: Step, inputs: Tensor, weights: list[Tensor], upstream: Tensor
+def _vjp(
+    project: Projection, inputs: Tensor, weights: list[Tensor], upstream: Tensor
 ) -> tuple[Tensor, dict[int, Tensor]]:
     """The gradients of the inputs, and those of weights by their places."""
     floats = {i: weight for i, weight in enumerate(weights) if weight.dtype.is_floating}
     with tf.GradientTape() as tape:
         tape.watch([inputs, *floats.values()])
-        projected = step.project(inputs, weights)
+        projected = project(inputs, weights)
     d_inputs, *d_weights = tape.gradient(projected, [inputs, *floats.values()], upstream)
     found = zip(floats, d_weights, strict=True)
     return tf.zeros_like(inputs) if d_inputs is None else d_inputs, {

@@ -51,6 +51,19 @@ def test_noise_that_is_a_state_and_weights_used_in_any_way(cell):
     compare(cell(), None, training=True)
 
 
+def test_noise_of_a_projection_is_drawn_once(monkeypatch):
+    """Zoneout draws beside it; drawn again on the way back, it would train another net."""
+    found = []
+    for in_chunks in (True, False):
+        monkeypatch.setattr(engine_tensorflow, "in_chunks", lambda in_chunks=in_chunks: in_chunks)
+        cell = rnnkit.ZoneoutCell(rnnkit.LSTMCell(4), hidden_rate=0.5, memory_rate=0.5, seed=1)
+        x, states = sample(cell)
+        layer = layer_of(cell)
+        run = lambda x, s, layer=layer: layer(x, initial_state=s, training=True)
+        found.append(with_gradients(run, cell, x, states))
+    assert_same(*found)
+
+
 def test_the_last_output_alone():
     compare(rnnkit.LSTMCell(4), training=True, return_sequences=False)
 
