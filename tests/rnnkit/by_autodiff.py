@@ -63,20 +63,21 @@ def layer_of(cell, **options):
     return rnnkit.RNN(cell, **{"return_sequences": True, "return_state": True, **options})
 
 
-def compare(cell, mask=None, mode="graph", training=None, **options):
-    """The layer against autodiff of the plain loop."""
+def compare(cell, mask=None, mode="graph", trainings=(None,), **options):
+    """The layer, for each value of `training`, against autodiff of the plain loop."""
     x, states = sample(cell)
     layer = layer_of(cell, **options)
     truncate = options.get("truncate_gradient")
     mask = None if mask is None else tf.constant(mask)
-    ours = lambda x, s: layer(x, initial_state=s, mask=mask, training=training)
-    found = with_gradients(ours, cell, x, states, mode)
 
     def plain(x, states):
-        ys, last = unrolled(cell, x, states, mask, truncate, training)
+        ys, last = unrolled(cell, x, states, mask, truncate, trainings[0])
         return [ys if layer.return_sequences else ys[:, -1], *last]
 
-    assert_same(found, with_gradients(plain, cell, x, states))
+    expected = with_gradients(plain, cell, x, states)
+    for training in trainings:
+        ours = lambda x, s, on=training: layer(x, initial_state=s, mask=mask, training=on)
+        assert_same(with_gradients(ours, cell, x, states, mode), expected)
 
 
 class Unusual(rnnkit.Cell):

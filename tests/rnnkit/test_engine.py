@@ -19,13 +19,16 @@ from tests.rnnkit.by_autodiff import (
     with_gradients,
 )
 
-pytestmark = pytest.mark.usefixtures("float64")
+pytestmark = pytest.mark.usefixtures("float64", "short_chunks")
 
 
 @pytest.mark.parametrize("name", zoo.CELLS)
 def test_the_gradients_are_those_of_autodiff(name):
-    """Of every weight, the inputs and the initial states: a wrong one trains a wrong model."""
-    compare(zoo.CELLS[name](), MASK)
+    """Of every weight, the inputs and the initial states: a wrong one trains a wrong model.
+
+    In training the sequence goes through the loops in chunks, else as a whole.
+    """
+    compare(zoo.CELLS[name](), MASK, trainings=(None, True))
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru", "output_recurrent"])

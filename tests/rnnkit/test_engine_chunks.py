@@ -8,7 +8,6 @@ from keras import ops
 
 import rnnkit
 from rnnkit import engine_tensorflow, engine_tensorflow_chunks
-from tests import zoo
 from tests.rnnkit.by_autodiff import (
     BATCH,
     INPUTS,
@@ -23,20 +22,7 @@ from tests.rnnkit.by_autodiff import (
     with_gradients,
 )
 
-pytestmark = pytest.mark.usefixtures("float64")
-
-
-@pytest.fixture(autouse=True)
-def short(monkeypatch):
-    """Three chunks: 3, 3 and 1 of the 7 steps."""
-    monkeypatch.setattr(engine_tensorflow_chunks, "SHORTEST", 3)
-    monkeypatch.setattr(engine_tensorflow_chunks, "LONGEST", 3)
-
-
-@pytest.mark.parametrize("name", zoo.CELLS)
-def test_the_gradients_are_those_of_autodiff(name):
-    """Of every weight, the inputs and the initial states, whatever chunk a step stands in."""
-    compare(zoo.CELLS[name](), MASK, training=True)
+pytestmark = pytest.mark.usefixtures("float64", "short_chunks")
 
 
 @pytest.mark.parametrize(
@@ -48,7 +34,7 @@ def test_the_gradients_are_those_of_autodiff(name):
     ids=["recurrent dropout", "unusual"],
 )
 def test_noise_that_is_a_state_and_weights_used_in_any_way(cell):
-    compare(cell(), None, training=True)
+    compare(cell(), trainings=(True,))
 
 
 def test_noise_of_a_projection_is_drawn_once(monkeypatch):
@@ -65,12 +51,14 @@ def test_noise_of_a_projection_is_drawn_once(monkeypatch):
 
 
 def test_the_last_output_alone():
-    compare(rnnkit.LSTMCell(4), training=True, return_sequences=False)
+    compare(rnnkit.LSTMCell(4), trainings=(True,), return_sequences=False)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 5, STEPS, STEPS + 5])
 def test_truncation_counts_from_the_end_of_the_sequence_not_of_a_chunk(steps):
-    compare(rnnkit.GRUCell(4), MASK if steps == 2 else None, training=True, truncate_gradient=steps)
+    compare(
+        rnnkit.GRUCell(4), MASK if steps == 2 else None, trainings=(True,), truncate_gradient=steps
+    )
 
 
 def test_time_and_batch_may_be_unknown():
@@ -126,7 +114,7 @@ def test_memory_of_attention():
 
 
 def test_second_derivatives_are_those_of_autodiff():
-    cell = rnnkit.ResetAfterGRUCell(4)
+    cell = rnnkit.VanillaCell(4)
     x, states = sample(cell)
     mask, layer = tf.constant(MASK), layer_of(cell)
 
