@@ -369,6 +369,7 @@ def test_the_client_answers(both, tmp_path):
     """It needs TensorFlow alone, and gives what `rnnkit predict` gives. The tests of the command
     line export for each task, with all that an export checks of itself."""
     task, model = both
+    best = answers(both, ["a red bird"])[0]
     served = task.served(model)
     archive = keras.export.ExportArchive()
     endpoint = served.endpoints["serving_default"]
@@ -382,7 +383,6 @@ def test_the_client_answers(both, tmp_path):
         [sys.executable, "-I", str(tmp_path / "client.py"), str(tmp_path / "1"), "a red bird"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    best = answers(both, ["a red bird"])[0]
     lines = done.stdout.splitlines()
     assert lines[0] == "a red bird"
     assert lines[1].split(maxsplit=1) == [f"{best['score']:.3f}", best["translation"]]
