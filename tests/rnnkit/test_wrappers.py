@@ -54,7 +54,8 @@ def test_zoneout_keeps_some_units_as_they_were():
     assert y is zoned[0]
     for state, before, after, rate in zip(zoned, old, new, (0.2, 0.7), strict=True):
         kept = np.isclose(state, before, atol=1e-6)
-        np.testing.assert_array_equal(kept, ~np.isclose(state, after, atol=1e-6))
+        differ = ~np.isclose(before, after, atol=1e-4)  # some are alike by chance
+        np.testing.assert_array_equal(kept[differ], ~np.isclose(state, after, atol=1e-6)[differ])
         assert abs(kept.mean() - rate) < 0.03
         assert len(np.unique(kept, axis=0)) == 80, "a draw a row"
 
