@@ -16,8 +16,8 @@ loop each weight's gradient is one product over all steps and the batch:
     r_t = a_t * w    dL/dw = sum_t a_t * dL/de_t      Cell.scale
     r_t = a_t + b    dL/db = sum_t dL/de_t            Cell.shift
 
-On TensorFlow a sequence in training is cut into chunks, each with its loops and products
-(`rnnkit.engine_tensorflow_chunks`).
+In a plain graph of TensorFlow a sequence in training is cut into chunks, each with its loops and
+products (`rnnkit.engine_tensorflow_chunks`).
 
 Autodiff of the loop instead adds up dL/dU step by step and stores every intermediate of a step. A
 weight that a cell uses in any other way gets its gradient inside the loop: correct, and slower.

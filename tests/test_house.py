@@ -59,7 +59,7 @@ def test_imports_point_one_way(path: Path):
     "path", [path for path in SOURCES if path.is_relative_to(ROOT / "rnnkit")], ids=name_of
 )
 def test_the_library_needs_only_keras_and_numpy(path: Path):
-    """A user of the layers installs nothing else, and each backend has one file of its own."""
+    """A user of the layers installs nothing else; a backend is known to its own engine alone."""
     outside = top_levels(path) - set(sys.stdlib_module_names) - {"rnnkit", "keras", "numpy"}
     engine = re.fullmatch(r"engine_([a-z]+)(_\w+)?", path.stem)
     allowed = {engine[1]} if engine else READERS.get(path.stem, set())
