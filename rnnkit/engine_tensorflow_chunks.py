@@ -91,7 +91,7 @@ def unroll_in_chunks(
             starts = [a.write(k, states[i]) for a, i in zip(starts, varying, strict=True)]
             past, states = forward(step, plan, p, chunks.part(mask, k), states, weights)
             kept = [past.history[i] for i in varying]
-            histories = [a.write(k, states) for a, states in zip(histories, kept, strict=True)]
+            histories = [a.write(k, after) for a, after in zip(histories, kept, strict=True)]
             kept = [past.memory[i] for i in plan.remembered]
             memories = [a.write(k, result) for a, result in zip(memories, kept, strict=True)]
             return k + 1, states, starts, histories, memories, [a.write(k, p) for a in projections]
